@@ -1,0 +1,5 @@
+//go:build !linux
+
+package vfs
+
+func (f osFile) Preallocate(size int64) error { return f.extend(size) }

@@ -1,0 +1,50 @@
+package vfstest
+
+import (
+	"io/fs"
+
+	"github.com/ckpt-dev/ckpt/internal/vfs"
+)
+
+type hookFile struct {
+	inner vfs.File
+	h     *hookFS
+	name  string
+}
+
+func (f *hookFile) op(verb string, size int64) Op { return Op{Verb: verb, Path: f.name, Size: size} }
+
+func (f *hookFile) ReadAt(p []byte, off int64) (int, error) {
+	return asked(f.h, f.op("read", int64(len(p))), func() (int, error) { return f.inner.ReadAt(p, off) })
+}
+
+func (f *hookFile) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.h.ask(f.op("write", int64(len(p)))); err != nil {
+		n, _ := f.inner.WriteAt(p[:len(p)/2], off) // a full disk takes what still fits
+		return n, err
+	}
+	return f.inner.WriteAt(p, off)
+}
+
+func (f *hookFile) Close() error {
+	asked := f.h.ask(f.op("close", 0))
+	if err := f.inner.Close(); err != nil {
+		return err
+	}
+	return asked
+}
+
+func (f *hookFile) Truncate(size int64) error {
+	return f.h.then(f.op("truncate", size), func() error { return f.inner.Truncate(size) })
+}
+
+func (f *hookFile) Preallocate(size int64) error {
+	return f.h.then(f.op("preallocate", size), func() error { return f.inner.Preallocate(size) })
+}
+
+func (f *hookFile) Sync() error    { return f.h.then(f.op("sync", 0), f.inner.Sync) }
+func (f *hookFile) TryLock() error { return f.h.then(f.op("trylock", 0), f.inner.TryLock) }
+
+func (f *hookFile) Stat() (fs.FileInfo, error) {
+	return asked(f.h, f.op("fstat", 0), f.inner.Stat)
+}

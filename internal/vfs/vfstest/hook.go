@@ -1,0 +1,123 @@
+// Package vfstest puts a test between storage/local and the file system: it
+// tells every operation before it happens, so that the test can write it down
+// or make it fail.
+package vfstest
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/ckpt-dev/ckpt/internal/vfs"
+)
+
+// Op is one operation about to happen.
+type Op struct {
+	Verb string // "open", "create", "write", "sync", "syncdir", "rename" ...
+	Path string // of the file or directory
+	To   string // the new name, of rename and link
+	Size int64  // bytes, of read, write, truncate and preallocate
+}
+
+// String returns the operation as a line of a trace.
+func (o Op) String() string {
+	s := o.Verb + " " + o.Path
+	if o.To != "" {
+		s += " -> " + o.To
+	}
+	if o.Size != 0 {
+		s += fmt.Sprintf(" (%d bytes)", o.Size)
+	}
+	return s
+}
+
+// Hook returns inner with before called ahead of every operation, by the
+// goroutine that does it. If before returns an error the operation fails with
+// it and is not done, except that a write leaves half of its bytes and a close
+// still closes, as on a real disk.
+func Hook(inner vfs.FS, before func(Op) error) vfs.FS {
+	return &hookFS{inner, before}
+}
+
+type hookFS struct {
+	inner  vfs.FS
+	before func(Op) error
+}
+
+// ask tells the operation to the test and dresses its error as the system would.
+func (h *hookFS) ask(op Op) error {
+	err := h.before(op)
+	switch {
+	case err == nil:
+		return nil
+	case op.To != "":
+		return &os.LinkError{Op: op.Verb, Old: op.Path, New: op.To, Err: err}
+	}
+	return &fs.PathError{Op: op.Verb, Path: op.Path, Err: err}
+}
+
+// asked does the operation unless the test makes it fail.
+func asked[T any](h *hookFS, op Op, do func() (T, error)) (T, error) {
+	if err := h.ask(op); err != nil {
+		var none T
+		return none, err
+	}
+	return do()
+}
+
+func (h *hookFS) then(op Op, do func() error) error {
+	if err := h.ask(op); err != nil {
+		return err
+	}
+	return do()
+}
+
+func (h *hookFS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+	verb := "open"
+	if flag&os.O_CREATE != 0 {
+		verb = "create"
+	}
+	return asked(h, Op{Verb: verb, Path: name}, func() (vfs.File, error) {
+		f, err := h.inner.OpenFile(name, flag, perm)
+		if err != nil {
+			return nil, err
+		}
+		return &hookFile{f, h, name}, nil
+	})
+}
+
+func (h *hookFS) Stat(name string) (fs.FileInfo, error) {
+	return asked(h, Op{Verb: "stat", Path: name}, func() (fs.FileInfo, error) { return h.inner.Stat(name) })
+}
+
+func (h *hookFS) Lstat(name string) (fs.FileInfo, error) {
+	return asked(h, Op{Verb: "lstat", Path: name}, func() (fs.FileInfo, error) { return h.inner.Lstat(name) })
+}
+
+func (h *hookFS) Rename(oldname, newname string) error {
+	return h.then(Op{Verb: "rename", Path: oldname, To: newname}, func() error { return h.inner.Rename(oldname, newname) })
+}
+
+func (h *hookFS) Link(oldname, newname string) error {
+	return h.then(Op{Verb: "link", Path: oldname, To: newname}, func() error { return h.inner.Link(oldname, newname) })
+}
+
+func (h *hookFS) Unlink(name string) error {
+	return h.then(Op{Verb: "unlink", Path: name}, func() error { return h.inner.Unlink(name) })
+}
+
+func (h *hookFS) Mkdir(name string, perm fs.FileMode) error {
+	return h.then(Op{Verb: "mkdir", Path: name}, func() error { return h.inner.Mkdir(name, perm) })
+}
+
+func (h *hookFS) Rmdir(name string) error {
+	return h.then(Op{Verb: "rmdir", Path: name}, func() error { return h.inner.Rmdir(name) })
+}
+
+func (h *hookFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	return asked(h, Op{Verb: "readdir", Path: name}, func() ([]fs.DirEntry, error) { return h.inner.ReadDir(name) })
+}
+
+func (h *hookFS) SyncDir(name string) error {
+	return h.then(Op{Verb: "syncdir", Path: name}, func() error { return h.inner.SyncDir(name) })
+}
