@@ -1,0 +1,44 @@
+# check    formatting, vet, linters: what needs no test to run
+# test     everything: check, unit tests with the race detector, command scripts, kill and resume,
+#          interoperability with TensorFlow. Installs what it needs into $(CACHE).
+# interop  only the tests against TensorFlow and Keras
+# fuzz     each fuzz target for FUZZTIME (10m), two at a time
+# golden   make the golden files again, with TensorFlow and with our own -update
+.PHONY: check test unit interop fuzz golden
+
+SHELL   := /bin/bash -o pipefail
+CACHE   := $(or $(CKPT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ckpt-dev)
+MODULES := $(shell cat allmodules)
+
+LINT_VERSION        := 2.15.0
+STATICCHECK_VERSION := 0.8.2
+LINT        := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
+STATICCHECK := $(CACHE)/bin/staticcheck-$(STATICCHECK_VERSION)
+FUZZTIME    := 10m
+
+test: check unit interop
+
+check: $(LINT) $(STATICCHECK)
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
+	@set -e; for m in $(MODULES); do echo "check $$m"; (cd $$m && go vet -tags interop ./... && $(STATICCHECK) -tags interop ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...); done
+
+unit:
+	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 20m ./...); done
+
+interop:
+	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 40m ./interop/...
+
+fuzz:
+	@internal/fuzz.sh $(FUZZTIME)
+
+golden:
+	@python=$$(interop/venv.sh) && "$$python" interop/golden/make.py
+	go test ./... -update
+
+$(CACHE)/bin/golangci-lint-$(LINT_VERSION):
+	@echo "installing golangci-lint $(LINT_VERSION) (once, a few minutes)"
+	@tmp=$$(mktemp -d) && GOFLAGS= GOWORK=off GOBIN=$$tmp CGO_ENABLED=0 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINT_VERSION) && mkdir -p $(@D) && mv $$tmp/golangci-lint $@ && rmdir $$tmp
+
+$(CACHE)/bin/staticcheck-$(STATICCHECK_VERSION):
+	@echo "installing staticcheck $(STATICCHECK_VERSION) (once)"
+	@tmp=$$(mktemp -d) && GOFLAGS= GOWORK=off GOBIN=$$tmp go install honnef.co/go/tools/cmd/staticcheck@v$(STATICCHECK_VERSION) && mkdir -p $(@D) && mv $$tmp/staticcheck $@ && rmdir $$tmp

@@ -1,0 +1,58 @@
+// Package tfnames keeps README's table of TensorFlow names true: its test
+// checks that each Go name exists, and that its doc comment names the
+// TensorFlow original in the form "(TensorFlow: name)".
+package tfnames
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Row is one line of the table.
+type Row struct {
+	TensorFlow []string // the originals, such as tf.train.Checkpoint
+	Go         []string // ours, such as checkpoint.Checkpoint or checkpoint.Manager.Save
+}
+
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+// Parse returns the rows of the Markdown table whose first header cell is
+// "TensorFlow". Names stand in backquotes; a row without a Go name says in
+// words why there is none.
+func Parse(markdown string) []Row {
+	var rows []Row
+	inside := false
+	for line := range strings.Lines(markdown) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		switch {
+		case len(cells) < 4:
+			inside = false
+		case strings.TrimSpace(cells[1]) == "TensorFlow":
+			inside = true
+		case inside && !strings.HasPrefix(cells[1], "-"):
+			rows = append(rows, Row{names(cells[1]), names(cells[2])})
+		}
+	}
+	return rows
+}
+
+func names(cell string) []string {
+	var list []string
+	for _, m := range quoted.FindAllStringSubmatch(cell, -1) {
+		list = append(list, m[1])
+	}
+	return list
+}
+
+var original = regexp.MustCompile(`\(TensorFlow: ([^)]+)\)`)
+
+// Originals returns the TensorFlow names that a doc comment gives.
+func Originals(doc string) []string {
+	var list []string
+	for _, m := range original.FindAllStringSubmatch(strings.Join(strings.Fields(doc), " "), -1) {
+		for name := range strings.SplitSeq(m[1], ",") {
+			list = append(list, strings.TrimSpace(name))
+		}
+	}
+	return list
+}
