@@ -10,8 +10,8 @@ import (
 // other. (TensorFlow: tf.DType)
 type DType int32
 
-// The element types TensorFlow has. Resource cannot be stored; 4-bit and
-// 2-bit integers take a byte each, as in TensorFlow's memory and files.
+// The element types TensorFlow has. Resource cannot be stored; numbers
+// of 4 and 2 bits take a byte each, as in TensorFlow's memory and files.
 const (
 	Invalid DType = iota
 	Float32
@@ -46,6 +46,7 @@ const (
 	Uint4
 	Int2
 	Uint2
+	Float4E2M1FN
 )
 
 // dtypes gives each DType its Python name and its size in bytes.
@@ -86,6 +87,7 @@ var dtypes = [...]struct {
 	Uint4:             {"uint4", 1},
 	Int2:              {"int2", 1},
 	Uint2:             {"uint2", 1},
+	Float4E2M1FN:      {"float4_e2m1fn", 1},
 }
 
 func (d DType) known() bool { return d > Invalid && int(d) < len(dtypes) }

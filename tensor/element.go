@@ -32,6 +32,7 @@ var named = map[reflect.Type]DType{
 	reflect.TypeFor[F8E4M3FNUZ]():    Float8E4M3FNUZ,
 	reflect.TypeFor[F8E4M3B11FNUZ](): Float8E4M3B11FNUZ,
 	reflect.TypeFor[F8E5M2FNUZ]():    Float8E5M2FNUZ,
+	reflect.TypeFor[F4E2M1FN]():      Float4E2M1FN,
 	reflect.TypeFor[I4]():            Int4,
 	reflect.TypeFor[U4]():            Uint4,
 	reflect.TypeFor[I2]():            Int2,

@@ -3,8 +3,9 @@ package tensor
 import "math"
 
 // The numbers that Go has no type for. F16 is IEEE binary16 and BF16 the upper
-// half of a float32; the 8-bit floats are named, as in ml_dtypes, by the bits
-// of exponent and mantissa: FN has no infinities, UZ no negative zero.
+// half of a float32; the 8-bit floats and the 4-bit one are named, as in
+// ml_dtypes, by the bits of exponent and mantissa: FN has no infinities, UZ no
+// negative zero.
 type (
 	F16           uint16
 	BF16          uint16
@@ -13,6 +14,7 @@ type (
 	F8E4M3FNUZ    uint8
 	F8E4M3B11FNUZ uint8
 	F8E5M2FNUZ    uint8
+	F4E2M1FN      uint8
 )
 
 // Integers of 4 and 2 bits, one to a byte. TensorFlow leaves the unused upper
@@ -92,12 +94,18 @@ func (x F8E5M2FNUZ) Float32() float32 {
 	return minifloat{exp: 5, man: 2, bias: 16, uz: true}.float32(uint32(x))
 }
 
+// Float32 returns the same number: that of the low 4 bits.
+func (x F4E2M1FN) Float32() float32 {
+	return minifloat{exp: 2, man: 1, bias: 1, finite: true}.float32(uint32(x & 0xf))
+}
+
 // minifloat describes a float of up to 16 bits: sign, exponent, mantissa.
 type minifloat struct {
 	exp, man uint
 	bias     int
 	inf      bool // the highest exponent means infinity or NaN
 	uz       bool // the pattern of negative zero is the only NaN
+	finite   bool // every pattern is a number
 }
 
 func (m minifloat) float32(bits uint32) float32 {
@@ -116,6 +124,8 @@ func (m minifloat) float32(bits uint32) float32 {
 
 func (m minifloat) isNaN(sign uint32, e int, f uint32) bool {
 	switch {
+	case m.finite:
+		return false
 	case m.uz:
 		return sign == 1 && e == 0 && f == 0
 	case m.inf:

@@ -70,6 +70,8 @@ func TestSmallFloatsAtTheirLimits(t *testing.T) {
 		{"e4m3fnuz NaN", F8E4M3FNUZ(0x80).Float32(), nan},
 		{"e4m3b11fnuz largest", F8E4M3B11FNUZ(0x7f).Float32(), 30},
 		{"e5m2fnuz largest", F8E5M2FNUZ(0x7f).Float32(), 57344},
+		{"e2m1fn largest", F4E2M1FN(7).Float32(), 6},
+		{"e2m1fn smallest", F4E2M1FN(9).Float32(), -0.5},
 		{"e5m2fnuz -1", F8E5M2FNUZ(0xc0).Float32(), -1},
 	} {
 		if c.got != c.want && (c.got == c.got || c.want == c.want) {

@@ -75,6 +75,8 @@ func smallFloat(d DType, b []byte) (float32, bool) {
 		return F8E4M3B11FNUZ(b[0]).Float32(), true
 	case Float8E5M2FNUZ:
 		return F8E5M2FNUZ(b[0]).Float32(), true
+	case Float4E2M1FN:
+		return F4E2M1FN(b[0]).Float32(), true
 	}
 	return 0, false
 }
