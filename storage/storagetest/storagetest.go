@@ -106,13 +106,6 @@ func wantPathError(t *testing.T, what string, err, target error) {
 	}
 }
 
-func wantError(t *testing.T, what string, err, target error) {
-	t.Helper()
-	if !errors.Is(err, target) {
-		t.Errorf("%s: error is %v, want %v", what, err, target)
-	}
-}
-
 func list(ctx context.Context, d storage.Dir, prefix string) (names []string, err error) {
 	for info, err := range d.List(ctx, prefix) {
 		if err != nil {

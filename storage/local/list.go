@@ -1,0 +1,127 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[storage.Info, error] {
+	return func(yield func(storage.Info, error) bool) {
+		l := &lister{d, ctx, prefix, yield}
+		if d.root == "" {
+			_, err := d.path("list", "x") // any name: says that the root is empty
+			yield(storage.Info{}, err)
+			return
+		}
+		if l.walk("") {
+			l.alive()
+		}
+	}
+}
+
+// lister walks the tree in the order of whole names. Its methods return
+// whether to go on.
+type lister struct {
+	d      *dir
+	ctx    context.Context
+	prefix string
+	yield  func(storage.Info, error) bool
+}
+
+func (l *lister) stop(err error) bool {
+	l.yield(storage.Info{}, err)
+	return false
+}
+
+func (l *lister) alive() bool {
+	if err := l.ctx.Err(); err != nil {
+		return l.stop(err)
+	}
+	return true
+}
+
+// walk lists the directory in: "" or a name that ends with a slash.
+func (l *lister) walk(in string) bool {
+	if !l.alive() {
+		return false
+	}
+	at := filepath.Join(l.d.root, filepath.FromSlash(in))
+	entries, err := l.d.fsys.ReadDir(at)
+	if err != nil {
+		if in != "" && passOver(in, err) {
+			return true
+		}
+		return l.stop(l.d.failed("open", at, err))
+	}
+	for _, e := range sorted(entries) {
+		if !l.entry(in, e) {
+			return false
+		}
+	}
+	return true
+}
+
+// passOver tells a directory that vanished meanwhile, and the one that a file
+// system keeps in its root for root alone.
+func passOver(in string, err error) bool {
+	return errors.Is(err, fs.ErrNotExist) ||
+		path.Base(in) == "lost+found" && errors.Is(err, fs.ErrPermission)
+}
+
+// sorted sorts directories as their names with a slash, so that walking gives
+// whole names in order. A name twice (a directory read during a rename) is left
+// out once.
+func sorted(entries []fs.DirEntry) []fs.DirEntry {
+	key := func(e fs.DirEntry) string {
+		if e.IsDir() {
+			return e.Name() + "/"
+		}
+		return e.Name()
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(key(a), key(b)) })
+	return slices.CompactFunc(entries, func(a, b fs.DirEntry) bool { return key(a) == key(b) })
+}
+
+func (l *lister) entry(in string, e fs.DirEntry) bool {
+	name := in + e.Name()
+	switch {
+	case reserved(e.Name()) || storage.CheckName("list", name) != nil:
+		return true
+	case e.IsDir():
+		below := name + "/"
+		if strings.HasPrefix(below, l.prefix) || strings.HasPrefix(l.prefix, below) {
+			return l.walk(below)
+		}
+		return true
+	case !strings.HasPrefix(name, l.prefix):
+		return true
+	}
+	return l.file(name, e)
+}
+
+func (l *lister) file(name string, e fs.DirEntry) bool {
+	info, err := e.Info()
+	if err == nil && e.Type()&fs.ModeSymlink != 0 {
+		info, err = l.d.fsys.Stat(filepath.Join(l.d.root, filepath.FromSlash(name)))
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // removed meanwhile, or a link to nothing
+		return true
+	case err != nil:
+		return l.stop(l.d.failed("list", filepath.Join(l.d.root, filepath.FromSlash(name)), err))
+	case !info.Mode().IsRegular():
+		return true
+	case !l.alive():
+		return false
+	}
+	return l.yield(storage.Info{Name: name, Size: info.Size(), ModTime: info.ModTime()}, nil)
+}

@@ -1,0 +1,232 @@
+// Package local keeps files in a directory of a disk, and keeps the promises
+// of package storage through a loss of power.
+//
+// A file is written under a reserved name in its own directory, flushed, given
+// its name by a rename, and then the directory is flushed. Directories are made
+// as they are needed, and flushed into their parents. Modes are 0666 and 0777
+// less the umask.
+//
+// Names that begin with ".ckpt.tmp-" (files not committed; what a process that
+// died left of them may be removed) and ".ckpt.lock-" are the package's own:
+// List does not show them and nothing else opens them.
+//
+// Symbolic links are followed for reading, and in the middle of a path; a
+// commit or removal concerns the link, not what it points to. List does not
+// descend into linked directories, and passes over what is no regular file.
+package local
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/ckpt-dev/ckpt/internal/vfs"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+const (
+	tempPrefix = ".ckpt.tmp-"
+	lockPrefix = ".ckpt.lock-"
+)
+
+// Dir returns the directory path of the disk, which need not exist: writing
+// makes it, with its parents; reading says that it is missing.
+func Dir(path string) storage.Dir { return DirOn(vfs.OS(), path) }
+
+// DirOn returns the directory path of fsys, for tests that put something
+// between this package and the disk.
+func DirOn(fsys vfs.FS, path string) storage.Dir { return &dir{fsys: fsys, root: path} }
+
+// dir is a storage.Batcher, Linker and Locker too.
+type dir struct {
+	fsys vfs.FS
+	root string
+	// making serialises makeDirs: a Create that finds a directory which another
+	// has just made must not commit into it before it is flushed.
+	making sync.Mutex
+}
+
+// begin checks what every operation checks first, and returns name's path.
+func (d *dir) begin(ctx context.Context, op, name string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	return d.path(op, name)
+}
+
+func (d *dir) path(op, name string) (string, error) {
+	if err := storage.CheckName(op, name); err != nil {
+		return "", err
+	}
+	if d.root == "" {
+		return "", pathError(op, name, because(fs.ErrInvalid, "the path of its directory is empty"))
+	}
+	for element := range strings.SplitSeq(name, "/") {
+		if reserved(element) {
+			return "", pathError(op, name, because(fs.ErrInvalid, "names that begin with %q are reserved", ".ckpt."))
+		}
+	}
+	local, err := filepath.Localize(name)
+	if err != nil {
+		return "", pathError(op, name, because(fs.ErrInvalid, "not a file name on this system"))
+	}
+	return filepath.Join(d.root, local), nil
+}
+
+func reserved(element string) bool {
+	return strings.HasPrefix(element, tempPrefix) || strings.HasPrefix(element, lockPrefix)
+}
+
+func (d *dir) Open(ctx context.Context, name string) (storage.File, error) {
+	path, err := d.begin(ctx, "open", name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.fsys.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, d.failed("open", path, err)
+	}
+	size, err := regularSize(f)
+	if err != nil {
+		return nil, errors.Join(d.failed("open", path, err), f.Close())
+	}
+	return &file{ctx: ctx, File: f, size: size}, nil
+}
+
+// regularSize refuses directories, which cannot be read, and pipes and
+// devices, which have neither an end nor a second reading.
+func regularSize(f vfs.File) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, because(fs.ErrInvalid, "is %s, not a regular file", kind(info.Mode()))
+	}
+	return info.Size(), nil
+}
+
+// file keeps the context of its Open for every read.
+type file struct {
+	vfs.File
+	ctx  context.Context
+	size int64
+}
+
+func (f *file) Size() int64 { return f.size }
+
+func (f *file) ReadAt(b []byte, off int64) (int, error) {
+	if err := f.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return f.File.ReadAt(b, off)
+}
+
+func (d *dir) Remove(ctx context.Context, name string) error {
+	path, err := d.begin(ctx, "remove", name)
+	if err != nil {
+		return err
+	}
+	if err := d.fsys.Unlink(path); err != nil {
+		return d.failed("remove", path, err)
+	}
+	return nil
+}
+
+// Link leaves what is no plain file, and file systems without hard links, to
+// the copying of storage.Link.
+func (d *dir) Link(ctx context.Context, oldname, newname string) error {
+	from, err := d.begin(ctx, "link", oldname)
+	if err != nil {
+		return err
+	}
+	to, err := d.begin(ctx, "link", newname)
+	if err != nil {
+		return err
+	}
+	if info, err := d.fsys.Lstat(from); err != nil {
+		return d.failed("link", from, err)
+	} else if !info.Mode().IsRegular() {
+		return pathError("link", from, because(errors.ErrUnsupported, "is %s", kind(info.Mode())))
+	}
+	err = d.inDir(filepath.Dir(to), func() error { return d.fsys.Link(from, to) })
+	if err != nil {
+		return d.failed("link", to, noLinks(err))
+	}
+	return d.flushDirOf(to)
+}
+
+// inDir does what needs the directory path, which is made if do misses it.
+func (d *dir) inDir(path string, do func() error) error {
+	err := do()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := d.makeDirs(path); err != nil {
+		return err
+	}
+	return do()
+}
+
+// makeDirs makes the directory path durable, with the parents it lacks.
+func (d *dir) makeDirs(path string) error {
+	d.making.Lock()
+	defer d.making.Unlock()
+	return d.makeDir(filepath.Clean(path))
+}
+
+func (d *dir) makeDir(path string) error {
+	if _, err := d.fsys.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(path)
+	if parent != path {
+		if err := d.makeDir(parent); err != nil {
+			return err
+		}
+	}
+	err := d.fsys.Mkdir(path, 0o777)
+	if err != nil && !errors.Is(err, fs.ErrExist) { // made meanwhile, perhaps not yet flushed
+		return because(err, "directory %s cannot be made: %v", path, cause(err))
+	}
+	if err := d.fsys.SyncDir(parent); err != nil {
+		// Left alone, the new directory would pass for durable the next time.
+		return errors.Join(because(err, "directory %s cannot be flushed: %v", parent, cause(err)), d.unmake(path))
+	}
+	return nil
+}
+
+// unmake removes the directory path, unless someone has put it to use.
+func (d *dir) unmake(path string) error {
+	err := d.fsys.Rmdir(path)
+	if errors.Is(err, fs.ErrExist) { // ENOTEMPTY
+		return nil
+	}
+	return err
+}
+
+// flushDirOf makes the name path durable.
+func (d *dir) flushDirOf(path string) error {
+	if err := d.fsys.SyncDir(filepath.Dir(path)); err != nil {
+		return pathError("flush directory of", path, cause(err))
+	}
+	return nil
+}
+
+func kind(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}

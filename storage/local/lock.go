@@ -1,0 +1,156 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/ckpt-dev/ckpt/internal/vfs"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// locks are those this process holds. The table is the process's and not a
+// Dir's, because flock would let two Dirs of one process keep each other out.
+var locks struct {
+	mu   sync.Mutex
+	held []*lock
+}
+
+type lock struct {
+	fsys  vfs.FS
+	path  string // absolute
+	info  fs.FileInfo
+	f     vfs.File
+	count int // locks.mu
+}
+
+// Lock holds an flock on a reserved file beside name, which says who holds it.
+// The file stays: to remove it would let a third process lock a new one while
+// a second has opened the old.
+func (d *dir) Lock(ctx context.Context, name string) (func() error, error) {
+	path, err := d.begin(ctx, "lock", name)
+	if err != nil {
+		return nil, err
+	}
+	path, err = filepath.Abs(filepath.Join(filepath.Dir(path), lockPrefix+filepath.Base(path)))
+	if err != nil {
+		return nil, pathError("lock", path, err)
+	}
+	locks.mu.Lock()
+	defer locks.mu.Unlock()
+	l := find(func(l *lock) bool { return l.fsys == d.fsys && l.path == path })
+	if l == nil {
+		if l, err = d.acquire(path); err != nil {
+			return nil, err
+		}
+	}
+	l.count++
+	return sync.OnceValue(l.release), nil
+}
+
+func find(match func(*lock) bool) *lock {
+	for _, l := range locks.held {
+		if match(l) {
+			return l
+		}
+	}
+	return nil
+}
+
+// acquire takes the lock, or finds that the process has it by another path.
+func (d *dir) acquire(path string) (*lock, error) {
+	l := &lock{fsys: d.fsys, path: path}
+	err := d.inDir(filepath.Dir(path), func() (err error) {
+		l.f, err = d.fsys.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		return err
+	})
+	if err != nil {
+		return nil, d.failed("lock", path, err)
+	}
+	known, err := l.take()
+	if err == nil && known == nil {
+		locks.held = append(locks.held, l)
+		return l, nil
+	}
+	if closed := l.f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return nil, d.failed("lock", path, err)
+	}
+	return known, nil
+}
+
+func (l *lock) take() (known *lock, err error) {
+	if _, err := regularSize(l.f); err != nil {
+		return nil, err
+	}
+	if l.info, err = l.f.Stat(); err != nil {
+		return nil, err
+	}
+	if known = find(func(k *lock) bool { return os.SameFile(k.info, l.info) }); known != nil {
+		return known, nil
+	}
+	err = l.f.TryLock()
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, because(storage.ErrLocked, "%v (%s); end it, or use another directory", storage.ErrLocked, holder(l.f))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, l.sign()
+}
+
+// sign writes who holds the lock, for the others' error.
+func (l *lock) sign() error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unnamed host"
+	}
+	if err := l.f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = l.f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0)
+	return err
+}
+
+// holder returns what the holder signed with. Anybody may have written the
+// file, so what does not look like it is not repeated.
+func holder(f vfs.File) string {
+	b := make([]byte, 200)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return "whose name cannot be read"
+	}
+	line, _, ended := strings.Cut(string(b[:n]), "\n")
+	odd := strings.ContainsFunc(line, func(r rune) bool { return !strconv.IsPrint(r) })
+	if !ended || odd || !strings.HasPrefix(line, "process ") {
+		return "which has not written its name yet"
+	}
+	return line
+}
+
+func (l *lock) release() error {
+	locks.mu.Lock()
+	defer locks.mu.Unlock()
+	if l.count--; l.count > 0 {
+		return nil
+	}
+	locks.held = slices.DeleteFunc(locks.held, func(k *lock) bool { return k == l })
+	err := l.f.Truncate(0) // or one that waits for the next holder might be told our name
+	if closed := l.f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return pathError("unlock", l.path, cause(err))
+	}
+	return nil
+}
