@@ -19,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.join(HERE, os.pardir, "py"))
 
 import bundles
+import graphs_golden
+import states
 import v1files
 from store import Store
 
@@ -29,6 +31,9 @@ def main():
     root = parser.parse_args().root
     bundles.make(Store(root, "format/tensorbundle"))
     v1files.make(Store(root, "format/tensorslice"))
+    checkpoint = Store(root, "checkpoint")
+    graphs_golden.make(Store(root, "trackable"), checkpoint)
+    states.make(checkpoint)
 
 
 if __name__ == "__main__":
