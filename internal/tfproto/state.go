@@ -1,0 +1,147 @@
+package tfproto
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// CheckpointState is the content of the file "checkpoint".
+// (TensorFlow: CheckpointState in checkpoint_state.proto)
+type CheckpointState struct {
+	ModelCheckpointPath          string
+	AllModelCheckpointPaths      []string  // oldest first
+	AllModelCheckpointTimestamps []float64 // Unix seconds; as many as paths, or none
+	LastPreservedTimestamp       float64
+}
+
+// ParseCheckpointState reads the text format. Unknown fields are an error, as
+// they are for TensorFlow.
+func ParseCheckpointState(text []byte) (CheckpointState, error) {
+	descriptor, err := stateDescriptor()
+	if err != nil {
+		return CheckpointState{}, err
+	}
+	m := dynamicpb.NewMessage(descriptor)
+	if err := prototext.Unmarshal(text, m); err != nil {
+		// prototext sprinkles its messages with no-break spaces on purpose.
+		return CheckpointState{}, fmt.Errorf("checkpoint state: %s", strings.ReplaceAll(err.Error(), "\u00a0", " "))
+	}
+	get := func(number protoreflect.FieldNumber) protoreflect.Value {
+		return m.Get(descriptor.Fields().ByNumber(number))
+	}
+	s := CheckpointState{ModelCheckpointPath: get(1).String(), LastPreservedTimestamp: get(4).Float()}
+	for paths, i := get(2).List(), 0; i < paths.Len(); i++ {
+		s.AllModelCheckpointPaths = append(s.AllModelCheckpointPaths, paths.Get(i).String())
+	}
+	for times, i := get(3).List(), 0; i < times.Len(); i++ {
+		s.AllModelCheckpointTimestamps = append(s.AllModelCheckpointTimestamps, times.Get(i).Float())
+	}
+	return s, nil
+}
+
+// stateDescriptor describes the message; it stays out of the global registry.
+func stateDescriptor() (protoreflect.MessageDescriptor, error) {
+	type (
+		kind  = descriptorpb.FieldDescriptorProto_Type
+		label = descriptorpb.FieldDescriptorProto_Label
+	)
+	const (
+		text, double  = descriptorpb.FieldDescriptorProto_TYPE_STRING, descriptorpb.FieldDescriptorProto_TYPE_DOUBLE
+		one, repeated = descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL, descriptorpb.FieldDescriptorProto_LABEL_REPEATED
+	)
+	field := func(number int32, name string, k kind, l label) *descriptorpb.FieldDescriptorProto {
+		return &descriptorpb.FieldDescriptorProto{Number: &number, Name: &name, Type: &k, Label: &l}
+	}
+	str := func(s string) *string { return &s }
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Name: str("checkpoint_state.proto"), Package: str("tensorflow"), Syntax: str("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{
+			Name: str("CheckpointState"),
+			Field: []*descriptorpb.FieldDescriptorProto{
+				field(1, "model_checkpoint_path", text, one),
+				field(2, "all_model_checkpoint_paths", text, repeated),
+				field(3, "all_model_checkpoint_timestamps", double, repeated),
+				field(4, "last_preserved_timestamp", double, one),
+			},
+		}},
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint state: %w", err)
+	}
+	return file.Messages().Get(0), nil
+}
+
+// MarshalText returns the bytes that TensorFlow's Python writes
+// (text_format.MessageToString).
+func (s CheckpointState) MarshalText() ([]byte, error) {
+	var b []byte
+	if s.ModelCheckpointPath != "" {
+		b = appendLine(b, "model_checkpoint_path", quote(s.ModelCheckpointPath))
+	}
+	for _, p := range s.AllModelCheckpointPaths {
+		b = appendLine(b, "all_model_checkpoint_paths", quote(p))
+	}
+	for _, t := range s.AllModelCheckpointTimestamps {
+		b = appendLine(b, "all_model_checkpoint_timestamps", repr(t))
+	}
+	if math.Float64bits(s.LastPreservedTimestamp) != 0 {
+		b = appendLine(b, "last_preserved_timestamp", repr(s.LastPreservedTimestamp))
+	}
+	return b, nil
+}
+
+func appendLine(b []byte, name, value string) []byte {
+	return append(b, name+": "+value+"\n"...)
+}
+
+// quote escapes as Python's text_format does: C escapes and octal codes for
+// ASCII, other characters as they are.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c == '\r':
+			b.WriteString(`\r`)
+		case c == '\t':
+			b.WriteString(`\t`)
+		case c == '"' || c == '\'' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\%03o`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// repr prints a float as Python's repr does: the shortest digits that read
+// back equal, with an exponent below 1e-4 and from 1e16 on.
+func repr(f float64) string {
+	switch a := math.Abs(f); {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 0):
+		return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(f, 'f', -1, 64), "+"))
+	case a != 0 && (a < 1e-4 || a >= 1e16):
+		return strconv.FormatFloat(f, 'e', -1, 64)
+	}
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}
