@@ -51,6 +51,8 @@ func (d *dir) failed(op, path string, err error) error {
 		err = d.whatIsMissing(path, err)
 	case errors.Is(err, syscall.ENOTDIR):
 		err = d.whatIsNoDirectory(path, err)
+	case op == "rename":
+		err = d.whatIsThere(path, err)
 	case errors.Is(err, fs.ErrPermission) && slices.Contains(changesDir, op):
 		err = because(err, "directory %s may not be written to: %v", filepath.Dir(path), err)
 	}
@@ -58,7 +60,7 @@ func (d *dir) failed(op, path string, err error) error {
 }
 
 // changesDir are the operations that need the right to write to a directory.
-var changesDir = []string{"create", "rename", "link", "remove"}
+var changesDir = []string{"create", "link", "remove"}
 
 func (d *dir) whatIsMissing(path string, err error) error {
 	for _, p := range []string{d.root, path} {
@@ -66,10 +68,10 @@ func (d *dir) whatIsMissing(path string, err error) error {
 			continue
 		}
 		if _, dangling := d.fsys.Lstat(p); dangling == nil {
-			return because(err, "%s is a symbolic link to nothing", p)
+			return because(err, "%sis a symbolic link to nothing", subject(p, path))
 		}
 		if p == d.root {
-			return because(err, "directory %s does not exist", p)
+			return because(err, "directory %sdoes not exist", subject(p, path))
 		}
 	}
 	return err
@@ -79,12 +81,28 @@ func (d *dir) whatIsNoDirectory(path string, err error) error {
 	for p := path; p != filepath.Dir(p); p = filepath.Dir(p) {
 		if info, found := d.fsys.Stat(p); found == nil {
 			if !info.IsDir() {
-				return because(err, "%s is not a directory", p)
+				return because(err, "%sis %s, not a directory", subject(p, path), kind(info.Mode()))
 			}
 			break
 		}
 	}
 	return err
+}
+
+// whatIsThere explains a rename that the system refused.
+func (d *dir) whatIsThere(path string, err error) error {
+	if info, found := d.fsys.Lstat(path); found == nil && info.IsDir() {
+		return because(err, "is a directory, not a regular file")
+	}
+	return err
+}
+
+// subject returns p for a sentence about path, which need not say it twice.
+func subject(p, path string) string {
+	if p == path {
+		return ""
+	}
+	return p + " "
 }
 
 // noLinks marks the errors of file systems without hard links, and of links

@@ -18,8 +18,7 @@ func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[storage.Info, e
 	return func(yield func(storage.Info, error) bool) {
 		l := &lister{d, ctx, prefix, yield}
 		if d.root == "" {
-			_, err := d.path("list", "x") // any name: says that the root is empty
-			yield(storage.Info{}, err)
+			yield(storage.Info{}, pathError("list", ".", because(fs.ErrInvalid, "directory path is empty")))
 			return
 		}
 		if l.walk("") {
@@ -60,7 +59,7 @@ func (l *lister) walk(in string) bool {
 		if in != "" && passOver(in, err) {
 			return true
 		}
-		return l.stop(l.d.failed("open", at, err))
+		return l.stop(l.d.failed("list", at, err))
 	}
 	for _, e := range sorted(entries) {
 		if !l.entry(in, e) {

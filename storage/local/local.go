@@ -63,11 +63,11 @@ func (d *dir) path(op, name string) (string, error) {
 		return "", err
 	}
 	if d.root == "" {
-		return "", pathError(op, name, because(fs.ErrInvalid, "the path of its directory is empty"))
+		return "", pathError(op, name, because(fs.ErrInvalid, "directory path is empty"))
 	}
 	for element := range strings.SplitSeq(name, "/") {
 		if reserved(element) {
-			return "", pathError(op, name, because(fs.ErrInvalid, "names that begin with %q are reserved", ".ckpt."))
+			return "", pathError(op, name, because(fs.ErrInvalid, "names that begin with %s or %s are reserved", tempPrefix, lockPrefix))
 		}
 	}
 	local, err := filepath.Localize(name)
@@ -219,6 +219,8 @@ func (d *dir) flushDirOf(path string) error {
 
 func kind(mode fs.FileMode) string {
 	switch {
+	case mode.IsRegular():
+		return "a file"
 	case mode.IsDir():
 		return "a directory"
 	case mode&fs.ModeNamedPipe != 0:

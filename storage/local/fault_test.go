@@ -1,0 +1,205 @@
+package local_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/internal/vfs"
+	"github.com/ckpt-dev/ckpt/internal/vfs/vfstest"
+	"github.com/ckpt-dev/ckpt/storage/local"
+)
+
+// TestEveryOperationMayFail fails each operation of each scenario once.
+func TestEveryOperationMayFail(t *testing.T) {
+	for _, s := range scenarios {
+		for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
+			for i := 0; ; i++ {
+				run := &faultRun{scenario: s, errno: errno}
+				if !run.do(t, i, false) {
+					break // it was through before the i-th operation
+				}
+				run.check(t)
+				wantNoTemps(t, run.root, run.what)
+			}
+		}
+	}
+}
+
+// TestDeadDisk fails each operation and all after it: nothing can be tidied
+// up, but the old files are there.
+func TestDeadDisk(t *testing.T) {
+	for _, s := range scenarios {
+		for i := 0; ; i++ {
+			run := &faultRun{scenario: s, errno: syscall.EIO}
+			if !run.do(t, i, true) {
+				break
+			}
+			run.check(t)
+		}
+	}
+}
+
+type faultRun struct {
+	scenario
+	errno syscall.Errno
+	root  string
+	what  string // for messages
+	err   error
+	mu    sync.Mutex
+	hit   *vfstest.Op // the operation that failed
+	done  []vfstest.Op
+}
+
+// do runs the scenario with its i-th operation failing, and with dead all
+// after it, and reports whether there was an i-th.
+func (r *faultRun) do(t *testing.T, i int, dead bool) bool {
+	t.Helper()
+	r.root = r.before(t)
+	n := 0
+	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		n++
+		if n-1 == i || dead && n > i {
+			if r.hit == nil {
+				r.hit = &op
+			}
+			return r.errno
+		}
+		r.done = append(r.done, op)
+		return nil
+	})
+	r.err = r.run(t.Context(), local.DirOn(fsys, r.root), r.waves)
+	if r.hit == nil {
+		return false
+	}
+	r.what = fmt.Sprintf("%s with %v in operation %d (%s)", r.name, r.errno, i, *r.hit)
+	return true
+}
+
+func (r *faultRun) check(t *testing.T) {
+	t.Helper()
+	var pe *fs.PathError
+	if !errors.As(r.err, &pe) || !errors.Is(r.err, r.errno) {
+		t.Errorf("%s: error is %v, want a *fs.PathError that wraps %v", r.what, r.err, r.errno)
+	} else if name, err := filepath.Rel(r.root, pe.Path); err != nil || !slices.Contains(slices.Concat(r.waves...), name) && !slices.Contains(r.files, name) {
+		t.Errorf("%s: error %v names %s, want a file of the caller's", r.what, r.err, pe.Path)
+	}
+	if strings.Contains(fmt.Sprint(r.err), ".ckpt.") {
+		t.Errorf("%s: error %v names a reserved file", r.what, r.err)
+	}
+	changed := map[string]bool{}
+	for _, op := range r.done {
+		switch op.Verb {
+		case "rename", "link":
+			changed[op.To] = true
+		case "unlink":
+			changed[op.Path] = true
+		}
+	}
+	for _, name := range slices.Concat(r.files, slices.Concat(r.waves...)) {
+		r.checkFile(t, name, changed[filepath.Join(r.root, name)])
+	}
+	r.checkOrder(t, changed)
+}
+
+// checkFile wants the old content, or the new after the rename.
+func (r *faultRun) checkFile(t *testing.T, name string, changed bool) {
+	t.Helper()
+	want := "missing"
+	switch {
+	case changed && r.name == "link":
+		want = "old"
+	case changed && r.name != "remove_all":
+		want = "new"
+	case !changed && slices.Contains(r.files, name):
+		want = "old"
+	}
+	got := "missing"
+	data, err := os.ReadFile(filepath.Join(r.root, name))
+	if err == nil {
+		got = string(data)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if got != want {
+		t.Errorf("%s: %s is %q, want %q", r.what, name, got, want)
+	}
+}
+
+// checkOrder wants all of a wave, and the flush of its directories, done
+// before anything of the next.
+func (r *faultRun) checkOrder(t *testing.T, changed map[string]bool) {
+	t.Helper()
+	failed := -1 // the first wave that is not complete
+	for i, wave := range r.waves {
+		for _, name := range wave {
+			path := filepath.Join(r.root, name)
+			if changed[path] && failed >= 0 && failed < i {
+				t.Errorf("%s: %s of wave %d is changed, but wave %d is not complete", r.what, name, i, failed)
+			}
+			if failed < 0 && (!changed[path] || r.hit.Verb == "syncdir" && !r.flushedAfter(path)) {
+				failed = i
+			}
+		}
+	}
+}
+
+// flushedAfter reports whether the directory of path was flushed after path
+// had changed.
+func (r *faultRun) flushedAfter(path string) bool {
+	changed := false
+	for _, op := range r.done {
+		changed = changed || op.To == path || op.Verb == "unlink" && op.Path == path
+		if changed && op.Verb == "syncdir" && op.Path == filepath.Dir(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func wantNoTemps(t *testing.T, root, what string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && strings.HasPrefix(e.Name(), ".ckpt.tmp-") {
+			t.Errorf("%s: %s stays behind", what, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFailedFlushIsNotRetried: the kernel forgets a failed flush once it has
+// been told, so that a second one may succeed with the bytes lost.
+func TestFailedFlushIsNotRetried(t *testing.T) {
+	syncs := 0
+	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
+		if op.Verb == "sync" {
+			syncs++
+			return syscall.EIO
+		}
+		return nil
+	})
+	p, err := local.DirOn(fsys, t.TempDir()).Create(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := p.Commit(); err == nil {
+			t.Error("Commit after a failed flush is no error")
+		}
+	}
+	if syncs != 1 {
+		t.Errorf("the file was flushed %d times, want 1", syncs)
+	}
+}
