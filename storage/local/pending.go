@@ -53,7 +53,7 @@ func (d *dir) Create(ctx context.Context, name string) (storage.Pending, error) 
 // ready returns why nothing more can be done with p, if so.
 func (p *pending) ready(op string) error {
 	if p.done != "" {
-		return pathError(op, p.path, because(fs.ErrClosed, "file is already %s", p.done))
+		return pathError(op, p.path, because(fs.ErrClosed, "already %s", p.done))
 	}
 	if p.err == nil {
 		p.err = p.ctx.Err()

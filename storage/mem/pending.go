@@ -17,7 +17,7 @@ type pending struct {
 
 func (p *pending) open(op string) error {
 	if p.done != "" {
-		return pathError(op, p.name, fmt.Errorf("file is already %s: %w", p.done, fs.ErrClosed))
+		return pathError(op, p.name, fmt.Errorf("already %s: %w", p.done, fs.ErrClosed))
 	}
 	return p.ctx.Err()
 }
