@@ -1,0 +1,214 @@
+package trackable
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/tensor"
+)
+
+// task is one object to restore.
+type task struct {
+	node   int
+	object Saveable
+	stored []stored
+	held   map[string]tensor.Tensor // verified; nil: read again when applied
+}
+
+// stored is a tensor of a task.
+type stored struct {
+	name string // the object's
+	key  string // the checkpoint's
+	info format.Info
+}
+
+// picky is an object of ours, which knows its attributes' names; others get
+// all that is stored for them.
+type picky interface{ uses(attribute string) bool }
+
+// undoer is an object that only finds out by changing whether it can be
+// restored, and can go back.
+type undoer interface{ undo() (back func() error) }
+
+// restore reads, verifies and checks everything, and only then applies it.
+func (p *pass) restore() error {
+	if err := p.plan(); err != nil {
+		return err
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	if err := p.verify(); err != nil {
+		return err
+	}
+	return p.apply()
+}
+
+// plan lists what is to be restored, in the order of binding. Of two nodes
+// bound to one object the first restores it.
+func (p *pass) plan() error {
+	planned := make(map[Object]bool)
+	for _, id := range p.order {
+		o, attributes := p.r.bound[id], p.r.graph.Nodes[id].Attributes
+		if len(attributes) == 0 || planned[o] || p.isNewer(o) {
+			continue
+		}
+		planned[o] = true
+		if err := p.planObject(id, o, attributes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isNewer reports whether a later Restore than this has o's value.
+func (p *pass) isNewer(o Object) bool {
+	l, ok := o.(interface{ last() *lastRestore })
+	return p.newer[o] || ok && l.last().uid > p.r.uid
+}
+
+func (p *pass) planObject(id int, o Object, attributes []StoredTensor) error {
+	object, ok := o.(Saveable)
+	wants, choosy := o.(picky)
+	t := &task{node: id, object: object}
+	seen := make(map[string]bool)
+	for _, a := range attributes {
+		name := unescape(a.Name)
+		if !ok || choosy && !wants.uses(name) {
+			p.unused = append(p.unused, unusedTensor{id, name})
+			continue
+		}
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		// A table's or an uninitialized variable's tensor may be listed and
+		// not stored: that is for the object to judge.
+		info, err := p.r.src.Info(a.Key)
+		if err == nil {
+			t.stored = append(t.stored, stored{name, a.Key, info})
+		} else if !errors.Is(err, format.ErrNoTensor) {
+			return err
+		}
+	}
+	if _, checks := o.(Checker); ok && (checks || len(t.stored) > 0) {
+		p.tasks = append(p.tasks, t)
+	} else if len(seen) > 0 {
+		p.unstored = append(p.unstored, id)
+	}
+	return nil
+}
+
+// check asks every object that can tell, before anything is read.
+func (p *pass) check() error {
+	var report MismatchError
+	for _, t := range p.tasks {
+		c, ok := t.object.(Checker)
+		if !ok {
+			continue
+		}
+		infos := make(map[string]format.Info, len(t.stored))
+		for _, s := range t.stored {
+			infos[s.name] = s.info
+		}
+		for _, err := range flatten(c.CheckTensors(infos)) {
+			report.Mismatches = append(report.Mismatches, p.mismatch(t, err))
+		}
+	}
+	if len(report.Mismatches) > 0 {
+		return &report
+	}
+	return nil
+}
+
+// flatten takes apart what errors.Join made.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range many.Unwrap() {
+			all = append(all, flatten(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// mismatch completes what a Checker complained of.
+func (p *pass) mismatch(t *task, err error) *Mismatch {
+	m := &Mismatch{Err: err}
+	if e, ok := err.(*Mismatch); ok {
+		copied := *e
+		m = &copied
+	}
+	m.Object = p.r.graph.Path(t.node)
+	for _, s := range t.stored {
+		if s.name == m.Attribute {
+			m.Key = s.key
+		}
+	}
+	return m
+}
+
+// apply restores the objects. First those that were not asked whether they
+// can: if one refuses, the fewest others have changed.
+func (p *pass) apply() error {
+	var first, rest []*task
+	for _, t := range p.tasks {
+		_, undoes := t.object.(undoer)
+		if _, checks := t.object.(Checker); undoes || !checks {
+			first = append(first, t)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	var back []func() error
+	changed := 0
+	for _, t := range append(first, rest...) {
+		u, undoes := t.object.(undoer)
+		if undoes {
+			back = append(back, u.undo())
+		}
+		if err := p.applyTask(t); err != nil {
+			return errors.Join(append([]error{p.applyError(t, changed, err)}, runAll(back)...)...)
+		}
+		if !undoes {
+			changed++
+		}
+	}
+	return nil
+}
+
+// applyError says what stopped the restore, and how much came before it.
+func (p *pass) applyError(t *task, changed int, err error) error {
+	if changed == 0 {
+		return fmt.Errorf("%s: %w", p.r.graph.Path(t.node), err)
+	}
+	return fmt.Errorf("%s: after %d other objects were restored: %w", p.r.graph.Path(t.node), changed, err)
+}
+
+// runAll runs the functions, the last first, and returns what failed.
+func runAll(back []func() error) []error {
+	var errs []error
+	for i := len(back) - 1; i >= 0; i-- {
+		if err := back[i](); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+func (p *pass) applyTask(t *task) error {
+	tensors := t.held
+	if tensors == nil {
+		var err error
+		if tensors, err = p.read(t); err != nil {
+			return err
+		}
+	}
+	t.held = nil
+	return t.object.RestoreFromTensors(tensors)
+}

@@ -1,0 +1,174 @@
+package trackable
+
+import "fmt"
+
+// pass binds stored nodes to objects, starting at one pair, and restores them:
+// the whole of Restore, or what Node.Track set free. If it fails it leaves the
+// restoration as it was.
+type pass struct {
+	r        *restoration
+	attached []Child
+	newer    map[Object]bool // restored by a newer Restore in the same Track
+
+	order    []int // nodes bound by this pass
+	children map[Object]map[string]Object
+	slots    map[Object]map[slotID]Object
+	growth   growth
+	parked   []parked
+	parkedSl []parkedSlot
+	tasks    []*task
+	unused   []unusedTensor
+	unstored []int
+	clash    conflicts
+}
+
+// parked is a restore that will wait in a Node for a child.
+type parked struct {
+	at   *Node
+	name string
+	node int
+}
+
+func (r *restoration) newPass(newer map[Object]bool) *pass {
+	return &pass{
+		r: r, newer: newer,
+		children: make(map[Object]map[string]Object),
+		slots:    make(map[Object]map[slotID]Object),
+	}
+}
+
+// run binds node to o, follows the edges both have, and restores what it found.
+func (p *pass) run(node int, o Object) error {
+	err := p.bindAll(node, o)
+	if err == nil {
+		err = p.restore()
+	}
+	if err != nil {
+		for _, id := range p.order {
+			p.r.bound[id] = nil
+		}
+		return err
+	}
+	p.finish()
+	return nil
+}
+
+func (p *pass) bindAll(node int, o Object) error {
+	if err := checkObject(o); err != nil {
+		return fmt.Errorf("%s: %w", p.r.graph.Path(node), err)
+	}
+	p.bind(node, o)
+	for i := 0; i < len(p.order); i++ {
+		if err := p.visit(p.order[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bind makes o the object of a node. The first object wins; a second one is
+// left without a value, which the assertions tell.
+func (p *pass) bind(node int, o Object) {
+	switch have := p.r.bound[node]; have {
+	case nil:
+		p.r.bound[node] = o
+		p.order = append(p.order, node)
+	case o:
+	default:
+		p.clash.add(func() string {
+			return fmt.Sprintf("inconsistent references: %s is one object in the checkpoint and two here", p.r.graph.Path(node))
+		})
+	}
+}
+
+// visit binds what a bound node leads to, by edges and by slots.
+func (p *pass) visit(node int) error {
+	o := p.r.bound[node]
+	locals, err := p.childrenOf(node, o)
+	if err != nil {
+		return err
+	}
+	var absent []Edge
+	for _, e := range p.r.graph.Nodes[node].Children {
+		if c, ok := locals[e.Name]; ok {
+			p.bind(e.Node, c)
+		} else if p.r.graph.Nodes[e.Node].HasValues {
+			absent = append(absent, e)
+		}
+	}
+	p.absent(o, absent)
+	return p.visitSlots(node)
+}
+
+// absent deals with edges to values that have no object: a Go struct grows
+// one, a Node waits.
+func (p *pass) absent(o Object, edges []Edge) {
+	if g, ok := o.(grower); ok && len(edges) > 0 {
+		grown := g.grow(edges, &p.growth)
+		for _, e := range edges {
+			if c := grown[e.Name]; c != nil {
+				p.bind(e.Node, c)
+			}
+		}
+		return
+	}
+	if n := nodeOf(o); n != nil {
+		for _, e := range edges {
+			p.parked = append(p.parked, parked{n, e.Name, e.Node})
+		}
+	}
+}
+
+// childrenOf returns an object's children by name. It asks each object once:
+// a graph from a file may lead to one object a million times.
+func (p *pass) childrenOf(node int, o Object) (map[string]Object, error) {
+	isRoot := node == 0
+	if have, ok := p.children[o]; ok && !isRoot {
+		return have, nil
+	}
+	locals := make(map[string]Object)
+	add := func(children []Child) error {
+		for _, c := range children {
+			if err := checkObject(c.Object); err != nil {
+				return fmt.Errorf("%s.%s: %w", p.r.graph.Path(node), c.Name, err)
+			}
+			if locals[c.Name] == nil {
+				locals[c.Name] = c.Object
+			}
+		}
+		return nil
+	}
+	err := add(o.TrackableChildren())
+	if err == nil && isRoot {
+		return locals, add(p.attached)
+	}
+	p.children[o] = locals
+	return locals, err
+}
+
+// finish makes the pass last: values are in place, the rest may wait.
+func (p *pass) finish() {
+	r := p.r
+	p.growth.commit()
+	for _, id := range p.order {
+		if l, ok := r.bound[id].(interface{ last() *lastRestore }); ok {
+			l.last().uid = max(l.last().uid, r.uid)
+		}
+		if p.newer != nil {
+			p.newer[r.bound[id]] = true
+		}
+	}
+	for _, w := range p.parked {
+		w.at.wait(w.name, waiting{r, w.node})
+	}
+	for _, w := range p.parkedSl {
+		w.at.slots = append(w.at.slots, w.waitingSlot)
+	}
+	r.unused = append(r.unused, p.unused...)
+	r.unstored = append(r.unstored, p.unstored...)
+	r.conflicts.n += p.clash.n
+	r.conflicts.first = append(r.conflicts.first, p.clash.first...)
+	if len(r.conflicts.first) > maxListed {
+		r.conflicts.first = r.conflicts.first[:maxListed]
+	}
+}

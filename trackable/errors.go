@@ -1,0 +1,81 @@
+package trackable
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ckpt-dev/ckpt/format"
+)
+
+// ErrNotMatched is what every failed assertion of a LoadStatus is, and every
+// MismatchError.
+var ErrNotMatched = errors.New("not matched")
+
+var errNilObject = errors.New("object is nil")
+
+// Mismatch is a stored tensor that does not fit the object it would go to.
+// A Checker returns one with Attribute, Stored and Want set; Object and Key
+// are filled in by Restore.
+type Mismatch struct {
+	Object    string // path of the object, "(root).dense.kernel"
+	Key       string // the tensor's name in the checkpoint; "" if the checkpoint has none
+	Attribute string // the object's name of the tensor
+	Stored    format.Info
+	Want      format.Info
+	Err       error // set instead of Stored and Want when it is not about them
+}
+
+// Error returns one sentence: which tensor, what is stored, what is wanted.
+func (m *Mismatch) Error() string {
+	var b strings.Builder
+	if m.Object != "" {
+		fmt.Fprintf(&b, "%s: ", m.Object)
+	}
+	if m.Key != "" {
+		fmt.Fprintf(&b, "%s: ", m.Key)
+	}
+	if m.Err != nil {
+		b.WriteString(m.Err.Error())
+		return b.String()
+	}
+	fmt.Fprintf(&b, "checkpoint has %v %v, object wants %v %v",
+		m.Stored.DType, m.Stored.Shape, m.Want.DType, m.Want.Shape)
+	return b.String()
+}
+
+// Unwrap returns m.Err.
+func (m *Mismatch) Unwrap() error { return m.Err }
+
+// Is reports whether target is ErrNotMatched.
+func (m *Mismatch) Is(target error) bool { return target == ErrNotMatched }
+
+// MismatchError is the report of all tensors that do not fit, made before
+// anything was restored. errors.Is(err, ErrNotMatched) holds.
+type MismatchError struct{ Mismatches []*Mismatch }
+
+// Error returns the first mismatch as a sentence, and one line for each when
+// there are several.
+func (e *MismatchError) Error() string {
+	if len(e.Mismatches) == 1 {
+		return e.Mismatches[0].Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d tensors do not fit; nothing was restored", len(e.Mismatches))
+	for _, m := range e.Mismatches {
+		fmt.Fprintf(&b, "\n\t%v", m)
+	}
+	return b.String()
+}
+
+// Is reports whether target is ErrNotMatched.
+func (e *MismatchError) Is(target error) bool { return target == ErrNotMatched }
+
+// Unwrap returns the mismatches.
+func (e *MismatchError) Unwrap() []error {
+	errs := make([]error, len(e.Mismatches))
+	for i, m := range e.Mismatches {
+		errs[i] = m
+	}
+	return errs
+}

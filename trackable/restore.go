@@ -1,0 +1,140 @@
+package trackable
+
+import (
+	"sync/atomic"
+
+	"github.com/ckpt-dev/ckpt/format"
+)
+
+// RestoreOptions are the parts of a restore that are not always needed.
+type RestoreOptions struct {
+	// Attached are further children of the root that only this checkpoint
+	// has; the root's own win. (TensorFlow: Checkpoint(root, **kwargs))
+	Attached []Child
+	// Optional names attached children that no assertion asks for, on either
+	// side: save_counter, which Save stores and Write does not.
+	Optional []string
+	// SkipSlotVariables leaves slots alone, and out of the assertions.
+	// (TensorFlow: experimental_skip_slot_variables)
+	SkipSlotVariables bool
+	// StageLimit is how many bytes may be held between verifying and
+	// applying. Tensors beyond it are read twice. 0 means 1 GiB.
+	StageLimit int64
+}
+
+const defaultStageLimit = 1 << 30
+
+// lastUID numbers the restores of the process, so that of two that waited for
+// one object the later wins. (TensorFlow: ops.uid in checkpoint/checkpoint.py)
+var lastUID atomic.Int64
+
+// Restore matches the graph in src with the one that root leads to, edge by
+// edge, and copies the stored tensors into the objects that match. Nothing is
+// changed before every tensor of theirs is read, its checksum verified, and
+// its dtype and shape agreed to; all that do not fit are told in one
+// *MismatchError.
+//
+// What is stored for objects that do not exist yet waits in the Node that
+// would be their parent, with src, for Node.Track. What is stored and waits
+// nowhere, and what is here and not stored, is no error: ask the LoadStatus.
+// (TensorFlow: Checkpoint.restore)
+func Restore(root Object, src format.Source, o *RestoreOptions) (*LoadStatus, error) {
+	if o == nil {
+		o = new(RestoreOptions)
+	}
+	g, err := ReadGraph(src)
+	if err != nil {
+		return nil, err
+	}
+	r := newRestoration(src, g, o)
+	r.uid = lastUID.Add(1)
+	p := r.newPass(nil)
+	p.attached = o.Attached
+	if err := p.run(0, root); err != nil {
+		return nil, err
+	}
+	return &LoadStatus{r: r, root: root, attached: o.Attached}, nil
+}
+
+// restoration is one call of Restore, and what still waits of it.
+type restoration struct {
+	uid        int64
+	src        format.Source
+	graph      *Graph
+	stageLimit int64
+	skipSlots  bool
+	optional   map[string]bool
+
+	bound     []Object       // by node; nil: no object matches yet
+	slots     []slotRef      // all of the graph's, unless they are skipped
+	slotsOf   map[int][]int  // indices into slots, by owner and by variable
+	unused    []unusedTensor // stored for an object that does not take them
+	unstored  []int          // bound nodes whose tensors are not in the file
+	conflicts conflicts
+	errs      []error // of passes after the first
+}
+
+// slotRef is a StoredSlot with its owner.
+type slotRef struct {
+	owner int
+	StoredSlot
+}
+
+type unusedTensor struct {
+	node int
+	name string
+}
+
+func newRestoration(src format.Source, g *Graph, o *RestoreOptions) *restoration {
+	r := &restoration{
+		src: src, graph: g, skipSlots: o.SkipSlotVariables, stageLimit: o.StageLimit,
+		bound:    make([]Object, len(g.Nodes)),
+		optional: make(map[string]bool),
+		slotsOf:  make(map[int][]int),
+	}
+	if r.stageLimit == 0 {
+		r.stageLimit = defaultStageLimit
+	}
+	for _, name := range o.Optional {
+		r.optional[name] = true
+	}
+	if !r.skipSlots {
+		r.listSlots()
+	}
+	return r
+}
+
+func (r *restoration) listSlots() {
+	for owner, n := range r.graph.Nodes {
+		for _, s := range n.Slots {
+			i := len(r.slots)
+			r.slots = append(r.slots, slotRef{owner, s})
+			r.slotsOf[owner] = append(r.slotsOf[owner], i)
+			if s.Variable != owner {
+				r.slotsOf[s.Variable] = append(r.slotsOf[s.Variable], i)
+			}
+		}
+	}
+}
+
+// isOptional reports whether a node is an attached child that no assertion
+// asks for.
+func (r *restoration) isOptional(id int) bool {
+	at := r.graph.routes[id]
+	return at.parent == 0 && at.owner == noOwner && r.optional[at.name]
+}
+
+// conflicts counts the nodes that two objects claimed, and keeps the first
+// few: a hostile graph has millions.
+type conflicts struct {
+	n     int
+	first []string
+}
+
+const maxListed = 10
+
+func (c *conflicts) add(line func() string) {
+	if c.n++; c.n <= maxListed {
+		c.first = append(c.first, line())
+	}
+}

@@ -1,0 +1,182 @@
+package trackable_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+var errBadStamp = errors.New("bad stamp")
+
+func TestRestoreKeepsTheCallersMemory(t *testing.T) {
+	src := saved(t, tree("v", vector(1, 2, 3)))
+	v := vector(0, 0, 0)
+	mine := v.Value
+	s := restored(t, tree("v", v), src, nil)
+	if !slices.Equal(mine, []float32{1, 2, 3}) {
+		t.Errorf("the caller's slice = %v, want 1 2 3", mine)
+	}
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil", err)
+	}
+}
+
+func TestVariableWithoutValueTakesTheStoredShape(t *testing.T) {
+	src := saved(t, tree("v", vector(1, 2, 3)))
+	v := &trackable.Variable[float32]{}
+	restored(t, tree("v", v), src, nil)
+	wantValue(t, "v", v, 1, 2, 3)
+	if !v.Shape.Equal(tensor.Shape{3}) {
+		t.Errorf("v.Shape = %v, want [3]", v.Shape)
+	}
+	v.Value[0] = 9
+	if !src.tensors["v"+value].Equal(saved(t, tree("v", vector(1, 2, 3))).tensors["v"+value]) {
+		t.Error("the restored variable shares memory with the source")
+	}
+}
+
+func TestAllMismatchesAreToldAndNothingChanges(t *testing.T) {
+	src := saved(t, tree("a", vector(1, 2), "b", scalar(3), "c", vector(1)))
+	a, b, c := vector(7, 7, 7), trackable.NewScalar[float64]("", 7), vector(7)
+	status, err := trackable.Restore(tree("a", a, "b", b, "c", c), src, nil)
+	var m *trackable.MismatchError
+	if !errors.As(err, &m) || !errors.Is(err, trackable.ErrNotMatched) || status != nil {
+		t.Fatalf("Restore = %v, %v, want a *MismatchError", status, err)
+	}
+	want := "2 tensors do not fit; nothing was restored" +
+		"\n\t(root).a: a" + value + ": checkpoint has float32 [2], object wants float32 [3]" +
+		"\n\t(root).b: b" + value + ": checkpoint has float32 [], object wants float64 []"
+	if err.Error() != want {
+		t.Errorf("Restore = %v\nwant %v", err, want)
+	}
+	wantValue(t, "c", c, 7)
+	for name, n := range src.reads {
+		if name != trackable.GraphKey {
+			t.Errorf("%s was read %d times, want 0", name, n)
+		}
+	}
+}
+
+func TestCorruptTensorChangesNothing(t *testing.T) {
+	src := saved(t, tree("a", scalar(1), "b", scalar(2)))
+	src.broken["b"+value] = &format.CorruptError{Part: "data-00000-of-00001", Tensor: "b" + value, Reason: "crc32c"}
+	a, b := scalar(7), scalar(7)
+	for _, limit := range []int64{0, -1} {
+		_, err := trackable.Restore(tree("a", a, "b", b), src, &trackable.RestoreOptions{StageLimit: limit})
+		if !errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("Restore = %v, want ErrCorrupt", err)
+		}
+		wantValue(t, "a", a, 7)
+	}
+}
+
+func TestOnlyTensorsOfMatchedObjectsAreRead(t *testing.T) {
+	src := saved(t, tree("a", scalar(1), "b", scalar(2)))
+	restored(t, tree("a", scalar(0)), src, nil)
+	if src.reads["a"+value] != 1 || src.reads["b"+value] != 0 {
+		t.Errorf("reads = %v, want a once, b never", src.reads)
+	}
+}
+
+func TestBeyondTheStageLimitTensorsAreReadTwice(t *testing.T) {
+	src := saved(t, tree("a", vector(1), "b", vector(2, 3), "c", vector(4)))
+	a, b, c := vector(0), vector(0, 0), vector(0)
+	restored(t, tree("a", a, "b", b, "c", c), src, &trackable.RestoreOptions{StageLimit: 8})
+	if src.reads["a"+value] != 1 || src.reads["b"+value] != 2 || src.reads["c"+value] != 1 {
+		t.Errorf("reads = %v, want a 1, b 2, c 1", src.reads)
+	}
+	wantValue(t, "b", b, 2, 3)
+}
+
+func TestCrossRestoreOfAttachedAndOwnChildren(t *testing.T) {
+	// Test 75 of the semantics: names decide, not who attached them.
+	v, w, y := scalar(1), scalar(2), scalar(3)
+	w2, v2, z2 := scalar(4), scalar(5), scalar(6)
+	one := tree("v", v)
+	two := tree("w", w2)
+	attached1 := []trackable.Child{{Name: "root", Object: one}, {Name: "w", Object: w}, {Name: "y", Object: y}}
+	attached2 := []trackable.Child{{Name: "root", Object: two}, {Name: "v", Object: v2}, {Name: "z", Object: z2}}
+	src1, src2 := saved(t, one, attached1...), saved(t, two, attached2...)
+	restored(t, one, src2, &trackable.RestoreOptions{Attached: attached1})
+	wantValue(t, "v", v, 5)
+	wantValue(t, "w", w, 4)
+	wantValue(t, "y", y, 3)
+	restored(t, two, src1, &trackable.RestoreOptions{Attached: attached2})
+	wantValue(t, "w2", w2, 2)
+	wantValue(t, "v2", v2, 1)
+	wantValue(t, "z2", z2, 6)
+}
+
+func TestFirstOfTwoObjectsForOneStoredWins(t *testing.T) {
+	shared := scalar(5)
+	src := saved(t, tree("a", shared, "b", shared))
+	a, b := scalar(0), scalar(0)
+	s := restored(t, tree("a", a, "b", b), src, nil)
+	wantValue(t, "a", a, 5)
+	wantValue(t, "b", b, 0)
+	if w := s.Warnings(); len(w) != 1 {
+		t.Errorf("Warnings = %q, want one", w)
+	}
+	if s.AssertConsumed() == nil || s.AssertExistingObjectsMatched() == nil {
+		t.Error("assertions pass, want both to fail for b")
+	}
+}
+
+func TestOneObjectForTwoStored(t *testing.T) {
+	src := saved(t, tree("a", tree("x", scalar(1)), "b", tree("y", scalar(2))))
+	x, y := scalar(0), scalar(0)
+	both := tree("x", x, "y", y)
+	s := restored(t, tree("a", both, "b", both), src, nil)
+	wantValue(t, "x", x, 1)
+	wantValue(t, "y", y, 2)
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil", err)
+	}
+}
+
+func TestRefusalWhileApplyingTakesBackStates(t *testing.T) {
+	src := saved(t, tree("a", trackable.State(&stamp{"new"}), "b", trackable.State(&stamp{"new"}), "v", scalar(1)))
+	src.set("b/.ATTRIBUTES/py_state", text(""))
+	a, b, v := &stamp{"old"}, &stamp{"old"}, scalar(7)
+	_, err := trackable.Restore(tree("a", trackable.State(a), "b", trackable.State(b), "v", v), src, nil)
+	if !errors.Is(err, errBadStamp) {
+		t.Errorf("Restore = %v, want the stamp's error", err)
+	}
+	if a.text != "old" || b.text != "old" {
+		t.Errorf("states = %q %q, want both old", a.text, b.text)
+	}
+	wantValue(t, "v", v, 7)
+}
+
+func text(s string) tensor.Tensor {
+	t, err := tensor.FromStrings(nil, []string{s})
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func TestListedButNotStoredIsAMismatchOfThatTensor(t *testing.T) {
+	src := saved(t, tree("v", scalar(1)))
+	src.drop("v" + value)
+	_, err := trackable.Restore(tree("v", scalar(0)), src, nil)
+	want := "(root).v: checkpoint has no tensor VARIABLE_VALUE for it"
+	if err == nil || err.Error() != want || !errors.Is(err, trackable.ErrNotMatched) {
+		t.Errorf("Restore = %v, want %v", err, want)
+	}
+	m := &many{}
+	s := restored(t, tree("v", m), src, nil)
+	if m.calls != 0 || s.AssertExistingObjectsMatched() == nil {
+		t.Errorf("an object of another kind was called %d times and matched %v, want 0 and an error", m.calls, s.AssertExistingObjectsMatched())
+	}
+}
+
+func TestWithoutAGraphThereIsNoTensor(t *testing.T) {
+	if _, err := trackable.Restore(tree(), newMemory(), nil); !errors.Is(err, format.ErrNoTensor) {
+		t.Errorf("Restore = %v, want ErrNoTensor", err)
+	}
+}

@@ -1,0 +1,206 @@
+package trackable
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// LoadStatus tells what a Restore matched. Its assertions look at the objects
+// as they are when called, so that they can be repeated after more were
+// tracked. (TensorFlow: CheckpointLoadStatus)
+type LoadStatus struct {
+	r        *restoration
+	root     Object
+	attached []Child
+	partial  bool
+}
+
+// Err returns what went wrong in restores that had waited and ran in
+// Node.Track, or nil. The assertions return it too.
+func (s *LoadStatus) Err() error { return errors.Join(s.r.errs...) }
+
+// Warnings returns what Restore found odd and went on from: references that
+// are shared in the checkpoint and not here.
+func (s *LoadStatus) Warnings() []string {
+	c := s.r.conflicts
+	if c.n > len(c.first) {
+		return append(c.first[:len(c.first):len(c.first)], fmt.Sprintf("and %d more", c.n-len(c.first)))
+	}
+	return c.first
+}
+
+// ExpectPartial says that not all of the checkpoint is wanted: Unused returns
+// nothing from now on. The assertions are not affected. It returns s.
+// (TensorFlow: expect_partial)
+func (s *LoadStatus) ExpectPartial() *LoadStatus {
+	s.partial = true
+	return s
+}
+
+// Unused lists, one line each, what the checkpoint holds and no object here
+// has taken yet; nil after ExpectPartial. TensorFlow logs it when the status
+// is collected.
+func (s *LoadStatus) Unused() []string {
+	if s.partial {
+		return nil
+	}
+	return append(s.unresolved().all(), s.untaken().all()...)
+}
+
+// AssertConsumed returns an error unless everything that the checkpoint holds
+// was restored, and every object here that owns tensors got them.
+// (TensorFlow: assert_consumed)
+func (s *LoadStatus) AssertConsumed() error {
+	if err := s.AssertExistingObjectsMatched(); err != nil {
+		return err
+	}
+	if err := s.unresolved().err("stored without an object here"); err != nil {
+		return err
+	}
+	return s.untaken().err("stored for an object that does not take it")
+}
+
+// AssertExistingObjectsMatched returns an error unless every object here that
+// owns tensors got them. The checkpoint may hold more.
+// (TensorFlow: assert_existing_objects_matched)
+func (s *LoadStatus) AssertExistingObjectsMatched() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	unassigned := lines{n: len(s.r.unstored), line: func(i int) string { return s.r.graph.Path(s.r.unstored[i]) }}
+	if err := unassigned.err("in the graph of the checkpoint, without their tensors"); err != nil {
+		return err
+	}
+	v, unmatched, err := s.unmatched()
+	if err != nil {
+		return err
+	}
+	names := lines{n: len(unmatched), line: func(i int) string { return v.routes.path(unmatched[i]) }}
+	return names.err("here and not in the checkpoint")
+}
+
+// AssertNontrivialMatch returns an error unless something besides the root
+// was matched. (TensorFlow: assert_nontrivial_match)
+func (s *LoadStatus) AssertNontrivialMatch() error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	matched := 0
+	for _, o := range s.r.bound {
+		if o != nil {
+			matched++
+		}
+	}
+	if matched > 1 {
+		return nil
+	}
+	v, err := newView(s.root, s.attached, !s.r.skipSlots)
+	if err != nil {
+		return err
+	}
+	if len(v.objects) <= 1 {
+		return fmt.Errorf("%w: nothing to restore: the root leads to no objects", ErrNotMatched)
+	}
+	names := lines{n: len(v.objects) - 1, line: func(i int) string { return v.routes.path(i + 1) }}
+	return names.err("here, and only the root is in the checkpoint")
+}
+
+// unmatched lists the objects that own tensors and are no stored node's.
+func (s *LoadStatus) unmatched() (*view, []int, error) {
+	v, err := newView(s.root, s.attached, !s.r.skipSlots)
+	if err != nil {
+		return nil, nil, err
+	}
+	matched := make(map[Object]bool)
+	for _, o := range s.r.bound {
+		if o != nil {
+			matched[o] = true
+		}
+	}
+	for _, c := range s.attached {
+		if s.r.optional[c.Name] && checkObject(c.Object) == nil {
+			matched[c.Object] = true
+		}
+	}
+	var ids []int
+	for id, o := range v.objects {
+		if !matched[o] && ownsTensors(o) {
+			ids = append(ids, id)
+		}
+	}
+	return v, ids, nil
+}
+
+// ownsTensors reports whether o would save any; an object that cannot save
+// now is taken to.
+func ownsTensors(o Object) bool {
+	s, ok := o.(Saveable)
+	if !ok {
+		return false
+	}
+	attributes, err := s.SerializeToTensors()
+	return err != nil || len(attributes) > 0
+}
+
+// unresolved lists the stored nodes that have tensors and no object.
+func (s *LoadStatus) unresolved() lines {
+	var ids []int
+	r := s.r
+	for id, n := range r.graph.Nodes {
+		skipped := r.graph.routes[id].owner != noOwner && r.skipSlots
+		if r.bound[id] == nil && (len(n.Attributes) > 0 || n.Saver != "") && !skipped && !r.isOptional(id) {
+			ids = append(ids, id)
+		}
+	}
+	return lines{n: len(ids), line: func(i int) string { return r.graph.Path(ids[i]) }}
+}
+
+// untaken lists the tensors stored for an object that has no use for them, and
+// the nodes whose values are in files of a registered saver's own.
+func (s *LoadStatus) untaken() lines {
+	r := s.r
+	var saved []int
+	for id, n := range r.graph.Nodes {
+		if n.Saver != "" && r.bound[id] != nil {
+			saved = append(saved, id)
+		}
+	}
+	return lines{n: len(r.unused) + len(saved), line: func(i int) string {
+		if i < len(r.unused) {
+			u := r.unused[i]
+			return fmt.Sprintf("%s (%s)", r.graph.Path(u.node), u.name)
+		}
+		id := saved[i-len(r.unused)]
+		return fmt.Sprintf("%s (files of registered saver %q)", r.graph.Path(id), r.graph.Nodes[id].Saver)
+	}}
+}
+
+// lines is a list whose text is made only where it is shown: paths in a
+// hostile graph can be long, and many.
+type lines struct {
+	n    int
+	line func(i int) string
+}
+
+func (l lines) all() []string {
+	var all []string
+	for i := range l.n {
+		all = append(all, l.line(i))
+	}
+	return all
+}
+
+// err returns an error that says what the list is and shows its beginning;
+// nil if it is empty.
+func (l lines) err(what string) error {
+	if l.n == 0 {
+		return nil
+	}
+	shown := lines{min(l.n, maxListed), l.line}.all()
+	more := ""
+	if l.n > len(shown) {
+		more = fmt.Sprintf(" and %d more", l.n-len(shown))
+	}
+	return fmt.Errorf("%w: %s: %s%s", ErrNotMatched, what, strings.Join(shown, ", "), more)
+}
