@@ -9,7 +9,10 @@ import (
 
 // Entry is a key and its value. Key is valid until the next step of the
 // iteration it comes from; Value stays, and keeps its block in memory.
-type Entry struct{ Key, Value []byte }
+type Entry struct {
+	Key, Value []byte
+	Block      Handle // where it stands
+}
 
 // Block is a block as read and verified.
 type Block struct {
@@ -36,7 +39,7 @@ func (b Block) Entries() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		s, err := newScanner(b.content)
 		for err == nil && len(s.rest) > 0 {
-			if err = s.next(); err == nil && !yield(Entry{s.key, s.value}, nil) {
+			if err = s.next(); err == nil && !yield(Entry{s.key, s.value, b.Handle}, nil) {
 				return
 			}
 		}

@@ -1,0 +1,177 @@
+package tensorbundle
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/orderedcode"
+	"github.com/ckpt-dev/ckpt/internal/table"
+	"github.com/ckpt-dev/ckpt/internal/tfproto"
+	"github.com/ckpt-dev/ckpt/tensor"
+)
+
+// partitioned is a tensor whose slices are to be found.
+type partitioned struct {
+	*stored
+	list []tfproto.TensorSlice
+	at   table.Handle
+}
+
+// load reads the whole index. What it accepts holds from then on: shapes are
+// sound, sizes agree with them, slices exist and fit.
+func (r *Reader) load() error {
+	header := false
+	var waiting []partitioned
+	for e, err := range r.table.All() {
+		switch {
+		case err != nil:
+			return err
+		case !header:
+			header, err = true, r.loadHeader(e)
+		default:
+			err = r.loadEntry(e, &waiting)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !header {
+		return corruptIndex("", table.Handle{}, errors.New("no bundle header"))
+	}
+	for _, p := range waiting {
+		if err := r.loadParts(p); err != nil {
+			return corruptIndex(p.Name, p.at, err)
+		}
+	}
+	return nil
+}
+
+func (r *Reader) loadHeader(e table.Entry) error {
+	if len(e.Key) != 0 {
+		return corruptIndex("", e.Block, errors.New("no bundle header: the first key is not empty"))
+	}
+	if err := r.header.Unmarshal(e.Value); err != nil {
+		return corruptIndex("", e.Block, err)
+	}
+	if r.header.NumShards == 0 && len(e.Value) > 0 && e.Value[0] == 0x0a {
+		return fmt.Errorf("index: is a TensorFlow V1 checkpoint, a single file without index: %w", format.ErrUnsupported)
+	}
+	if r.header.NumShards <= 0 {
+		return corruptIndex("", e.Block, fmt.Errorf("the bundle header says %d shards", r.header.NumShards))
+	}
+	if end := r.header.Endianness; end != tfproto.Little && end != tfproto.Big {
+		return corruptIndex("", e.Block, fmt.Errorf("the bundle header says byte order %d", end))
+	}
+	return checkVersion(r.header.Version)
+}
+
+// checkVersion follows CheckVersions in core/framework/versions.cc.
+func checkVersion(v *tfproto.VersionDef) error {
+	switch {
+	case v == nil:
+		return nil
+	case v.Producer < minProducer:
+		return fmt.Errorf("index: checkpoint producer version %d is below %d: %w", v.Producer, minProducer, format.ErrUnsupported)
+	case v.MinConsumer > consumer:
+		return fmt.Errorf("index: checkpoint min consumer version %d is above %d, which this reads: %w", v.MinConsumer, consumer, format.ErrUnsupported)
+	case slices.Contains(v.BadConsumers, consumer):
+		return fmt.Errorf("index: checkpoint disallows consumer version %d, which this is: %w", consumer, format.ErrUnsupported)
+	}
+	return nil
+}
+
+func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
+	name := string(e.Key)
+	var p tfproto.BundleEntry
+	if err := p.Unmarshal(e.Value); err != nil {
+		return corruptIndex(name, e.Block, err)
+	}
+	s := &stored{Entry: Entry{
+		Name:   name,
+		DType:  tensor.DType(p.DType),
+		Shape:  p.Shape.Dims,
+		Shard:  int(p.ShardID),
+		Offset: p.Offset,
+		Size:   p.Size,
+		CRC32C: p.CRC32C,
+	}}
+	if p.Shape.UnknownRank {
+		s.Shape = nil // as BundleReader does
+	}
+	if err := r.checkEntry(s, len(p.Slices) > 0); err != nil {
+		return corruptIndex(name, e.Block, err)
+	}
+	if len(p.Slices) > 0 {
+		s.Offset, s.Size, s.CRC32C = 0, 0, 0
+		*waiting = append(*waiting, partitioned{s, p.Slices, e.Block})
+	}
+	r.entries[name] = s
+	return nil
+}
+
+func (r *Reader) checkEntry(s *stored, partitioned bool) error {
+	n, err := s.Shape.NumElements()
+	if err != nil {
+		return fmt.Errorf("invalid tensor shape: %w", err)
+	}
+	if s.Shard < 0 || s.Shard >= int(r.header.NumShards) {
+		return fmt.Errorf("shard %d of %d", s.Shard, r.header.NumShards)
+	}
+	if partitioned {
+		return nil
+	}
+	if s.Offset < 0 || s.Size < 0 || s.Offset+s.Size < 0 {
+		return fmt.Errorf("%d bytes at byte %d of the data file", s.Size, s.Offset)
+	}
+	return checkSize(&s.Entry, uint64(n))
+}
+
+// checkSize compares the size with what n elements take: exactly, or at least
+// a byte each. Other types are listed, not read.
+func checkSize(e *Entry, n uint64) error {
+	hi, want := bits.Mul64(n, uint64(e.DType.Size()))
+	switch {
+	case hi != 0:
+		return fmt.Errorf("invalid size: stored size %d, shape %v takes more", e.Size, e.Shape)
+	case e.DType.Size() > 0 && want != uint64(e.Size):
+		return fmt.Errorf("invalid size: stored size %d, expected size %d", e.Size, want)
+	case framed(e.DType) && uint64(e.Size) < n:
+		return fmt.Errorf("invalid size: stored size %d, expected size is at least %d", e.Size, n)
+	}
+	return nil
+}
+
+func framed(d tensor.DType) bool { return d == tensor.String || d == tensor.Variant }
+
+// loadParts finds the slices of a partitioned tensor.
+func (r *Reader) loadParts(s partitioned) error {
+	for _, l := range s.list {
+		slice := tensor.Slice{Start: l.Start, Length: l.Length}
+		region, err := slice.Resolve(s.Shape)
+		if err != nil {
+			return err
+		}
+		p, ok := r.entries[orderedcode.SliceKey(s.Name, l.Start, l.Length)]
+		switch {
+		case !ok:
+			return fmt.Errorf("slice %v is missing", slice)
+		case p.part || p.parts != nil || p == s.stored:
+			return fmt.Errorf("slice %v is there twice", slice)
+		case p.DType != s.DType || !p.Shape.Equal(region.Shape()):
+			return fmt.Errorf("slice %v is %v %v, expected %v %v", slice, p.DType, p.Shape, s.DType, region.Shape())
+		}
+		p.part, p.Name, p.Slice, p.Full = true, s.Name, &slice, s.Shape
+		s.parts, s.regions = append(s.parts, p), append(s.regions, region)
+		if s.Size += p.Size; s.Size < 0 {
+			return errors.New("invalid size: the slices have more bytes than an int64 counts")
+		}
+	}
+	return nil
+}
+
+func corruptIndex(name string, at table.Handle, err error) error {
+	return &format.CorruptError{Part: indexPart, Tensor: name, Offset: at.Offset, Length: at.Size, Reason: err.Error()}
+}

@@ -1,0 +1,159 @@
+package tensorbundle
+
+import (
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/tfproto"
+	"github.com/ckpt-dev/ckpt/internal/tiling"
+	"github.com/ckpt-dev/ckpt/tensor"
+)
+
+// Tensor reads the tensor name, whole or put together from its slices, and
+// verifies its checksums. (TensorFlow: Lookup)
+func (r *Reader) Tensor(name string) (tensor.Tensor, error) {
+	s, err := r.find(name)
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	return r.region(s, tensor.Whole(s.Shape))
+}
+
+// Slice reads a region of the tensor name, whether or not it was stored in
+// slices, and verifies the checksums of all that it reads. Memory is allocated
+// for the region only. (TensorFlow: LookupSlice)
+func (r *Reader) Slice(name string, part tensor.Slice) (tensor.Tensor, error) {
+	s, err := r.find(name)
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	want, err := part.Resolve(s.Shape)
+	if err != nil {
+		return tensor.Tensor{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return r.region(s, want)
+}
+
+// ReadInto reads the tensor name, whose elements must have a fixed size, into
+// dst, which must have exactly the tensor's bytes. After an error, dst's
+// content is undefined.
+func (r *Reader) ReadInto(name string, dst []byte) error {
+	s, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	want := tensor.Whole(s.Shape)
+	pieces, err := r.pieces(s, want)
+	if err != nil {
+		return err
+	}
+	n, err := s.Shape.NumElements()
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if size := n * int64(s.DType.Size()); framed(s.DType) || size != int64(len(dst)) {
+		return fmt.Errorf("%s: %v %v does not fit into %d bytes", name, s.DType, s.Shape, len(dst))
+	}
+	return r.fill(s.DType, pieces, want, dst)
+}
+
+// Verify reads the tensor name and checks its checksums without keeping it.
+// A partitioned tensor must be complete.
+func (r *Reader) Verify(name string) error {
+	s, err := r.find(name)
+	if err != nil {
+		return err
+	}
+	pieces, err := r.pieces(s, tensor.Whole(s.Shape))
+	if err != nil {
+		return err
+	}
+	for _, p := range pieces {
+		if err := r.verify(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) verify(p piece) error {
+	if framed(p.entry.DType) {
+		return r.elements(p, tensor.Slice{}, nil)
+	}
+	buf := make([]byte, min(p.entry.Size, pieceSize))
+	for p.pos < p.end {
+		if _, err := p.Read(buf); err != nil {
+			return err
+		}
+	}
+	return p.done(p.crc)
+}
+
+// piece is a stored region, ready to be read.
+type piece struct {
+	*section
+	region tensor.Slice
+}
+
+// pieces returns the stored regions of which want can be made, open: their
+// bytes exist, so memory for as many may be allocated.
+func (r *Reader) pieces(s *stored, want tensor.Slice) ([]piece, error) {
+	if !s.DType.Valid() {
+		return nil, fmt.Errorf("%s: dtype %v: %w", s.Name, s.DType, format.ErrUnsupported)
+	}
+	if s.DType == tensor.Variant && r.bigEndian() {
+		return nil, fmt.Errorf("%s: big-endian variants: %w", s.Name, format.ErrUnsupported)
+	}
+	if s.parts == nil {
+		section, err := r.section(&s.Entry)
+		return []piece{{section, tensor.Whole(s.Shape)}}, err
+	}
+	needed, err := tiling.Cover(s.regions, want)
+	if err != nil {
+		return nil, &format.CorruptError{Part: indexPart, Tensor: s.Name, Reason: err.Error()}
+	}
+	var pieces []piece
+	for _, i := range needed {
+		section, err := r.section(&s.parts[i].Entry)
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, piece{section, s.regions[i]})
+	}
+	return pieces, nil
+}
+
+func (r *Reader) bigEndian() bool { return r.header.Endianness == tfproto.Big }
+
+// region reads a resolved region of a tensor.
+func (r *Reader) region(s *stored, want tensor.Slice) (tensor.Tensor, error) {
+	pieces, err := r.pieces(s, want)
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	n, err := want.Shape().NumElements()
+	if err != nil {
+		return tensor.Tensor{}, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	if framed(s.DType) {
+		return r.framedRegion(s, pieces, want, n)
+	}
+	data := make([]byte, n*int64(s.DType.Size()))
+	if err := r.fill(s.DType, pieces, want, data); err != nil {
+		return tensor.Tensor{}, err
+	}
+	return tensor.FromBytes(s.DType, want.Shape(), data)
+}
+
+func (r *Reader) framedRegion(s *stored, pieces []piece, want tensor.Slice, n int64) (tensor.Tensor, error) {
+	elems := make([]string, n)
+	for _, p := range pieces {
+		if err := r.elements(p, want, elems); err != nil {
+			return tensor.Tensor{}, err
+		}
+	}
+	if s.DType == tensor.Variant {
+		return tensor.FromVariants(want.Shape(), elems)
+	}
+	return tensor.FromStrings(want.Shape(), elems)
+}
