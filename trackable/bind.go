@@ -30,11 +30,13 @@ type parked struct {
 }
 
 func (r *restoration) newPass(newer map[Object]bool) *pass {
-	return &pass{
+	p := &pass{
 		r: r, newer: newer,
 		children: make(map[Object]map[string]Object),
 		slots:    make(map[Object]map[slotID]Object),
 	}
+	p.growth.pass = p
+	return p
 }
 
 // run binds node to o, follows the edges both have, and restores what it found.
@@ -58,10 +60,14 @@ func (p *pass) bindAll(node int, o Object) error {
 		return fmt.Errorf("%s: %w", p.r.graph.Path(node), err)
 	}
 	p.bind(node, o)
-	for i := 0; i < len(p.order); i++ {
+	for i := 0; i < len(p.order) || p.growth.next(); {
+		if i == len(p.order) {
+			continue // nothing grew from that
+		}
 		if err := p.visit(p.order[i]); err != nil {
 			return err
 		}
+		i++
 	}
 	return nil
 }
@@ -103,13 +109,11 @@ func (p *pass) visit(node int) error {
 // absent deals with edges to values that have no object: a Go struct grows
 // one, a Node waits.
 func (p *pass) absent(o Object, edges []Edge) {
-	if g, ok := o.(grower); ok && len(edges) > 0 {
-		grown := g.grow(edges, &p.growth)
-		for _, e := range edges {
-			if c := grown[e.Name]; c != nil {
-				p.bind(e.Node, c)
-			}
-		}
+	if len(edges) == 0 {
+		return
+	}
+	if g, ok := o.(grower); ok {
+		p.growth.waiting = append(p.growth.waiting, growing{g, edges})
 		return
 	}
 	if n := nodeOf(o); n != nil {

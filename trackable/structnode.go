@@ -14,29 +14,36 @@ type (
 	listNode   struct{ at place }
 )
 
+func (n structNode) where() place { return n.at }
+func (n mapNode) where() place    { return n.at }
+func (n listNode) where() place   { return n.at }
+func (n leafNode) where() place   { return n.at }
+func (n stateNode) where() place  { return n.at }
+func (n tensorNode) where() place { return n.at }
+
 // maxMapDepth bounds maps whose values are maps, each with a struct between
 // them: a graph from a file may nest them without end.
 const maxMapDepth = 100
 
 // objectAt returns the object of the value at p; nil if it is not there: a nil
-// pointer with g nil, a nil interface. With g it makes what pointers lead to.
-func objectAt(p place, g *growth) Object {
+// pointer, a nil interface. With g it makes what nil pointers lead to, or takes
+// the object that the checkpoint's is already.
+func objectAt(p place, g *growth, have Object) Object {
 	for {
 		v := p.value()
-		if v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				if g == nil {
-					return nil
-				}
-				v = g.make(p, func() reflect.Value { return reflect.New(v.Type().Elem()).Convert(v.Type()) })
-			}
-			if o, ok := v.Interface().(Object); ok {
-				return o
-			}
-			p = addressOf(v.Elem())
-			continue
+		if v.Kind() != reflect.Pointer {
+			return plainObject(p, v)
 		}
-		return plainObject(p, v)
+		if v.IsNil() {
+			if g == nil {
+				return nil
+			}
+			v = g.fill(p, v, have)
+		}
+		if o, ok := v.Interface().(Object); ok {
+			return o
+		}
+		p = addressOf(v.Elem())
 	}
 }
 
@@ -95,7 +102,7 @@ func (n structNode) fieldAt(v reflect.Value, index []int, g *growth) place {
 			if g == nil {
 				return nil
 			}
-			next = g.make(p, func() reflect.Value { return reflect.New(next.Type().Elem()) })
+			next = g.fill(p, next, nil)
 		}
 		v, at, from = next.Elem(), addressOf(next.Elem()), i+1
 	}
@@ -107,7 +114,7 @@ func (n structNode) TrackableChildren() []Child {
 	var children []Child
 	for _, f := range fields {
 		if p := n.fieldAt(v, f.index, nil); p != nil {
-			if o := objectAt(p, nil); o != nil {
+			if o := objectAt(p, nil, nil); o != nil {
 				children = append(children, Child{f.name, o})
 			}
 		}
@@ -115,19 +122,17 @@ func (n structNode) TrackableChildren() []Child {
 	return children
 }
 
-func (n structNode) grow(absent []Edge, g *growth) map[string]Object {
+func (n structNode) grow(absent []Edge, g *growth) {
 	v, fields := n.fields()
 	byName := make(map[string]structField, len(fields))
 	for _, f := range fields {
 		byName[f.name] = f
 	}
-	grown := make(map[string]Object)
 	for _, e := range absent {
 		if f, ok := byName[e.Name]; ok {
-			grown[e.Name] = objectAt(n.fieldAt(v, f.index, g), g)
+			g.child(e, n.fieldAt(v, f.index, g))
 		}
 	}
-	return grown
 }
 
 func (n mapNode) TrackableChildren() []Child {
@@ -138,29 +143,27 @@ func (n mapNode) TrackableChildren() []Child {
 	slices.Sort(keys)
 	var children []Child
 	for _, k := range keys {
-		if o := objectAt(entry{n.at, k}, nil); o != nil {
+		if o := objectAt(entry{n.at, k}, nil, nil); o != nil {
 			children = append(children, Child{k, o})
 		}
 	}
 	return children
 }
 
-func (n mapNode) grow(absent []Edge, g *growth) map[string]Object {
-	grown := make(map[string]Object)
+func (n mapNode) grow(absent []Edge, g *growth) {
 	if depth(n.at) >= maxMapDepth {
-		return grown
+		return
 	}
 	for _, e := range absent {
-		grown[e.Name] = objectAt(entry{n.at, e.Name}, g)
+		g.child(e, entry{n.at, e.Name})
 	}
-	return grown
 }
 
 func (n listNode) TrackableChildren() []Child {
 	v := n.at.value()
 	var children []Child
 	for i := range v.Len() {
-		if o := objectAt(elementPlace(n.at, v, i), nil); o != nil {
+		if o := objectAt(elementPlace(n.at, v, i), nil, nil); o != nil {
 			children = append(children, Child{strconv.Itoa(i), o})
 		}
 	}
@@ -168,19 +171,17 @@ func (n listNode) TrackableChildren() []Child {
 }
 
 // grow fills nil pointers of the list, and makes a list that is nil.
-func (n listNode) grow(absent []Edge, g *growth) map[string]Object {
+func (n listNode) grow(absent []Edge, g *growth) {
 	at, v := n.at, n.at.value()
 	if v.Kind() == reflect.Slice && v.IsNil() {
 		length := stretch(absent)
 		v = g.make(at, func() reflect.Value { return reflect.MakeSlice(v.Type(), length, length) })
 	}
-	grown := make(map[string]Object)
 	for _, e := range absent {
 		if i, ok := listIndex(e.Name); ok && i < v.Len() {
-			grown[e.Name] = objectAt(elementPlace(at, v, i), g)
+			g.child(e, elementPlace(at, v, i))
 		}
 	}
-	return grown
 }
 
 // stretch returns the length of a list that was saved with these elements:

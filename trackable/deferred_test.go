@@ -1,0 +1,118 @@
+package trackable_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+func TestTrackRestoresWhatWaited(t *testing.T) {
+	src := saved(t, tree("branch", tree("v", scalar(4)), "w", scalar(5)))
+	root := tree()
+	s := restored(t, root, src, nil)
+	if err := s.AssertExistingObjectsMatched(); err != nil {
+		t.Errorf("AssertExistingObjectsMatched before = %v, want nil", err)
+	}
+	if s.AssertConsumed() == nil || s.AssertNontrivialMatch() != nil && !errors.Is(s.AssertNontrivialMatch(), trackable.ErrNotMatched) {
+		t.Error("AssertConsumed before = nil, want an error")
+	}
+	v, w := scalar(-2), scalar(0)
+	root.Track("branch", tree("v", v)) // built first, attached later
+	wantValue(t, "v", v, 4)
+	root.Track("w", w)
+	wantValue(t, "w", w, 5)
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed after = %v, want nil", err)
+	}
+}
+
+func TestDescendantsWaitInTheirOwnParent(t *testing.T) {
+	src := saved(t, tree("l", trackable.NewList(scalar(1), scalar(2)), "d", trackable.NewDict().Set("k", scalar(3))))
+	root, l, d := tree(), trackable.NewList(), trackable.NewDict()
+	s := restored(t, root, src, nil)
+	root.Track("l", l).Track("d", d)
+	one, two, k := scalar(0), scalar(0), scalar(0)
+	l.Append(one)
+	l.Append(two)
+	d.Set("k", k)
+	wantValue(t, "l/0", one, 1)
+	wantValue(t, "l/1", two, 2)
+	wantValue(t, "d/k", k, 3)
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil", err)
+	}
+}
+
+func TestLaterRestoreWinsOverAnOlderThatWaited(t *testing.T) {
+	older := saved(t, tree("a", scalar(1)))
+	newer := saved(t, tree("b", scalar(2)))
+	root, other, v := tree(), tree(), scalar(0)
+	other.Track("b", v)
+	restored(t, root, older, nil)
+	restored(t, other, newer, nil)
+	root.Track("a", v)
+	wantValue(t, "v", v, 2)
+}
+
+func TestLaterOfTwoThatWaitedWins(t *testing.T) {
+	one := saved(t, tree("a", tree("x", scalar(1), "y", scalar(1))))
+	two := saved(t, tree("a", tree("x", scalar(2))))
+	root := tree()
+	restored(t, root, one, nil)
+	restored(t, root, two, nil)
+	x, y := scalar(0), scalar(0)
+	root.Track("a", tree("x", x, "y", y))
+	wantValue(t, "x", x, 2)
+	wantValue(t, "y", y, 1)
+}
+
+func TestRestoringTheOlderAgainWins(t *testing.T) {
+	one, two := saved(t, tree("v", scalar(1))), saved(t, tree("v", scalar(2)))
+	v := scalar(0)
+	root := tree("v", v)
+	restored(t, root, one, nil)
+	restored(t, root, two, nil)
+	wantValue(t, "v", v, 2)
+	restored(t, root, one, nil)
+	wantValue(t, "v", v, 1)
+}
+
+func TestFailedDeferredRestoreIsToldByTheStatus(t *testing.T) {
+	src := saved(t, tree("b", tree("v", scalar(1), "w", scalar(1))))
+	root := tree()
+	s := restored(t, root, src, nil)
+	v, w := scalar(7), vector(7, 7)
+	root.Track("b", tree("v", v, "w", w))
+	wantValue(t, "v", v, 7)
+	var m *trackable.MismatchError
+	for _, err := range []error{s.Err(), s.AssertConsumed(), s.AssertExistingObjectsMatched(), s.AssertNontrivialMatch()} {
+		if !errors.As(err, &m) {
+			t.Errorf("after a deferred restore failed: %v, want its *MismatchError", err)
+		}
+	}
+}
+
+func TestFailedRestoreLeavesNothingWaiting(t *testing.T) {
+	src := saved(t, tree("v", scalar(1), "later", scalar(2)))
+	root := tree("v", vector(1, 2))
+	if _, err := trackable.Restore(root, src, nil); err == nil {
+		t.Fatal("Restore = nil, want an error")
+	}
+	later := scalar(7)
+	root.Track("later", later)
+	wantValue(t, "later", later, 7)
+}
+
+func TestOnlyBranchesWithValuesWait(t *testing.T) {
+	src := saved(t, tree("full", tree("v", scalar(1)), "bare", tree("x", tree())))
+	root := tree()
+	s := restored(t, root, src, nil)
+	root.Track("bare", tree())
+	if got := s.Unused(); len(got) != 1 || got[0] != "(root).full.v" {
+		t.Errorf("Unused = %q, want (root).full.v", got)
+	}
+	if got := s.ExpectPartial().Unused(); got != nil {
+		t.Errorf("Unused after ExpectPartial = %q, want none", got)
+	}
+}
