@@ -14,6 +14,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/internal/vfs/vfstest"
+	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 )
 
@@ -179,18 +180,25 @@ func wantNoTemps(t *testing.T, root, what string) {
 	}
 }
 
-// TestFailedFlushIsNotRetried: the kernel forgets a failed flush once it has
-// been told, so that a second one may succeed with the bytes lost.
-func TestFailedFlushIsNotRetried(t *testing.T) {
-	syncs := 0
-	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
-		if op.Verb == "sync" {
-			syncs++
+// failing returns the disk with every operation of the verb failing, and how
+// often one was asked for.
+func failing(verb string) (fsys vfs.FS, asked *int) {
+	asked = new(int)
+	return vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
+		if op.Verb == verb {
+			*asked++
 			return syscall.EIO
 		}
 		return nil
-	})
-	p, err := local.DirOn(fsys, t.TempDir()).Create(t.Context(), "a")
+	}), asked
+}
+
+// TestFailedFlushIsNotRetried: the kernel forgets a failed flush once it has
+// been told, so that a second one may succeed with the bytes lost.
+func TestFailedFlushIsNotRetried(t *testing.T) {
+	root := t.TempDir()
+	fsys, syncs := failing("sync")
+	p, err := local.DirOn(fsys, root).Create(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +207,48 @@ func TestFailedFlushIsNotRetried(t *testing.T) {
 			t.Error("Commit after a failed flush is no error")
 		}
 	}
-	if syncs != 1 {
-		t.Errorf("the file was flushed %d times, want 1", syncs)
+	if *syncs != 1 {
+		t.Errorf("the file was flushed %d times, want 1", *syncs)
+	}
+	wantNoTemps(t, root, "Commit without Discard")
+}
+
+// TestUnflushedDirectoryIsTakenBack: left alone, the next Create would find it
+// and not flush it into its parent.
+func TestUnflushedDirectoryIsTakenBack(t *testing.T) {
+	root := t.TempDir()
+	fsys, _ := failing("syncdir")
+	if _, err := local.DirOn(fsys, root).Create(t.Context(), "new/a"); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Create = %v, want %v", err, syscall.EIO)
+	}
+	if _, err := os.Stat(filepath.Join(root, "new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat of the directory = %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
+// TestFailedFileGivesItsBufferBackOnce: given back twice, two files would
+// share it.
+func TestFailedFileGivesItsBufferBackOnce(t *testing.T) {
+	fsys, _ := failing("close")
+	if err := storage.WriteFile(t.Context(), local.DirOn(fsys, t.TempDir()), "a", []byte("x")); err == nil {
+		t.Fatal("WriteFile is no error, want one")
+	}
+	d := local.Dir(t.TempDir())
+	var wave []storage.Pending
+	for _, name := range []string{"a", "b", "c"} {
+		p, err := d.Create(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Write([]byte("content of " + name)); err != nil {
+			t.Fatal(err)
+		}
+		wave = append(wave, p)
+	}
+	if err := storage.CommitAll(t.Context(), d, wave); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		wantContent(t, d, name, "content of "+name)
 	}
 }

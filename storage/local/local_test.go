@@ -11,3 +11,10 @@ import (
 func TestPromises(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Dir { return local.Dir(t.TempDir()) })
 }
+
+func wantContent(t *testing.T, d storage.Dir, name, want string) {
+	t.Helper()
+	if got, err := storage.ReadFile(t.Context(), d, name); err != nil || string(got) != want {
+		t.Errorf("ReadFile(%q) = %q, %v, want %q", name, got, err, want)
+	}
+}

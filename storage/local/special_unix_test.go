@@ -125,13 +125,6 @@ func TestLinksAreReplacedNotFollowed(t *testing.T) {
 	wantContent(t, d, "copy", "content")
 }
 
-func wantContent(t *testing.T, d storage.Dir, name, want string) {
-	t.Helper()
-	if got, err := storage.ReadFile(t.Context(), d, name); err != nil || string(got) != want {
-		t.Errorf("ReadFile(%q) = %q, %v, want %q", name, got, err, want)
-	}
-}
-
 func TestModesFollowTheUmask(t *testing.T) {
 	for _, umask := range []int{0o022, 0o077, 0} {
 		root := filepath.Join(t.TempDir(), "root")
