@@ -187,3 +187,15 @@ def save_objects(graph, ckpt, late, directory):
             case "manager":
                 path = manager.save()
     return path
+
+
+def values_of(made):
+    """The values an object holds by now: of a variable, of several tensors, of a state; else none."""
+    if isinstance(made, tf.Variable):
+        return [values.encode(made.read_value())]
+    if isinstance(made, Tensors):
+        now = getattr(made, "restored", made._kept)
+        return [{"name": name} | values.encode(tf.convert_to_tensor(now[name])) for name in made._kept]
+    if isinstance(made, State):
+        return [values.encode(tf.constant(made.state))]
+    return []
