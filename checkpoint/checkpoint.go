@@ -1,0 +1,166 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// ErrSaving is returned by a save or restore that begins while another one of
+// the same Checkpoint is under way.
+var ErrSaving = errors.New("another save or restore is under way")
+
+// counterName is the child that counts the saves (checkpoint/checkpoint.py).
+const counterName = "save_counter"
+
+// Objects are the named objects of a Checkpoint, its keyword arguments in
+// TensorFlow.
+type Objects map[string]trackable.Object
+
+// Options change how a Checkpoint saves and restores. Nil and zero values are
+// the defaults. (TensorFlow: tf.train.CheckpointOptions)
+type Options struct {
+	// SkipSlotVariables restores without optimizers' slots.
+	// (TensorFlow: experimental_skip_slot_variables)
+	SkipSlotVariables bool
+	// StageLimit is how many bytes a restore may hold at once; see
+	// trackable.RestoreOptions.
+	StageLimit int64
+	// Logger is told what was worked around. Default: nobody.
+	Logger *slog.Logger
+	// Now is the clock of receipts. Default: time.Now.
+	Now func() time.Time
+}
+
+// Checkpoint is a graph of objects that is saved and restored as a whole. It
+// is itself an Object, so that one can be part of another.
+//
+// The objects may not change while a call of it runs; a call that begins
+// meanwhile gets ErrSaving. (TensorFlow: tf.train.Checkpoint)
+type Checkpoint struct {
+	trackable.Node // the objects, "root", and save_counter, each an edge
+	root           trackable.Object
+	o              Options
+	busy           sync.Mutex
+}
+
+// New returns a Checkpoint of root, or of objects, or of both.
+//
+// Without root the Checkpoint itself is node 0 of the saved graph and objects
+// are its children, in the order of their names. With one, node 0 is root
+// itself, so that its keys begin with the names of its children, and objects
+// are saved as further children of it. An object may have the name of one of
+// root's children only if it is that child; that and other misuse is reported
+// by the first save or restore. (TensorFlow: tf.train.Checkpoint)
+func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
+	c := &Checkpoint{root: root}
+	if o != nil {
+		c.o = *o
+	}
+	if c.o.Logger == nil {
+		c.o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.o.Now == nil {
+		c.o.Now = time.Now
+	}
+	named := maps.Clone(objects)
+	if root != nil {
+		if named == nil {
+			named = make(Objects)
+		}
+		// "root" is one of the names and sorted among them
+		// (checkpoint/checkpoint.py, Checkpoint.__init__).
+		named["root"] = root
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		c.Node.Track(name, named[name])
+	}
+	return c
+}
+
+// Track adds or replaces the object name, as assigning to an attribute does
+// in TensorFlow, and restores what waited for it. With a root it becomes a
+// further child of that, where TensorFlow forgets to save it.
+func (c *Checkpoint) Track(name string, o trackable.Object) *Checkpoint {
+	c.Node.Track(name, o)
+	return c
+}
+
+// SaveCounter returns how many times Save was called, counting those before
+// the state that was restored. (TensorFlow: tf.train.Checkpoint.save_counter)
+func (c *Checkpoint) SaveCounter() int64 {
+	counter, err := c.counter()
+	if err != nil || counter == nil {
+		return 0
+	}
+	return counter.Value[0]
+}
+
+// node0 returns the object the saved graph begins at, and the children that
+// it has only in this Checkpoint.
+func (c *Checkpoint) node0() (trackable.Object, []trackable.Child) {
+	if c.root == nil {
+		return c, nil
+	}
+	return c.root, c.TrackableChildren()
+}
+
+// counter returns the save counter, or nil if there is none yet: it comes to
+// be with the first Save or Restore. A root's own child of its name is used.
+func (c *Checkpoint) counter() (*trackable.Variable[int64], error) {
+	var o trackable.Object
+	if c.root != nil {
+		o = child(c.root, counterName)
+	}
+	if o == nil {
+		o = child(c, counterName)
+	}
+	if o == nil {
+		return nil, nil
+	}
+	v, ok := o.(*trackable.Variable[int64])
+	if !ok || len(v.Value) != 1 {
+		return nil, fmt.Errorf("object %q is %T, want the save counter, a *trackable.Variable[int64] of one element", counterName, o)
+	}
+	return v, nil
+}
+
+// makeCounter returns the save counter, which it makes if need be. Tracking
+// it gives it the value that a Read before may have for it.
+func (c *Checkpoint) makeCounter() (*trackable.Variable[int64], error) {
+	v, err := c.counter()
+	if v != nil || err != nil {
+		return v, err
+	}
+	v = trackable.NewScalar(counterName, int64(0))
+	// With a root such a value waits there, and not in c
+	// (checkpoint/checkpoint.py, _maybe_create_save_counter).
+	if n, ok := c.root.(tracker); ok {
+		n.Track(counterName, v)
+		n.Untrack(counterName)
+	}
+	c.Node.Track(counterName, v)
+	return v, nil
+}
+
+// tracker is a root that embeds trackable.Node.
+type tracker interface {
+	Track(name string, o trackable.Object) *trackable.Node
+	Untrack(name string)
+}
+
+// child returns o's child of that name, or nil.
+func child(o trackable.Object, name string) trackable.Object {
+	for _, c := range o.TrackableChildren() {
+		if c.Name == name {
+			return c.Object
+		}
+	}
+	return nil
+}

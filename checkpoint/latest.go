@@ -1,0 +1,112 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// Latest returns the path of the newest checkpoint of dir: the one that the
+// state file names, if it is there. Without a usable state file it is the
+// complete checkpoint of the highest number. A directory without any is an
+// error that wraps fs.ErrNotExist. (TensorFlow: tf.train.latest_checkpoint)
+func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
+	s, err := ReadState(ctx, dir)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
+			return "", err
+		}
+		return latestOnDisk(ctx, dir)
+	}
+	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+		at, err := locatePath(ctx, dir, p)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return at.path, err
+		}
+	}
+	return latestOnDisk(ctx, dir)
+}
+
+// latestOnDisk finds the newest complete checkpoint without the state file.
+func latestOnDisk(ctx context.Context, dir storage.Dir) (string, error) {
+	sets, err := scan(ctx, dir, "")
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	times := make(map[string]time.Time)
+	for p, s := range sets {
+		if s.complete() && ofDirectory(p) {
+			found = append(found, p)
+			times[p] = s.modTime()
+		}
+	}
+	if len(found) == 0 {
+		if found, times, err = findV1(ctx, dir); err != nil {
+			return "", err
+		}
+	}
+	if len(found) == 0 {
+		return "", noCheckpoint()
+	}
+	sortByAge(found, times)
+	return found[len(found)-1], nil
+}
+
+// ofDirectory reports whether p is a checkpoint of the directory itself, and
+// neither of one inside it nor a recovery set.
+func ofDirectory(p string) bool {
+	return !strings.Contains(p, "/") && !strings.HasSuffix(p, recoverySuffix)
+}
+
+// findV1 finds the V1 checkpoints of the directory itself.
+func findV1(ctx context.Context, dir storage.Dir) ([]string, map[string]time.Time, error) {
+	var names []storage.Info
+	err := eachFile(ctx, dir, "", func(info storage.Info) {
+		if ofDirectory(info.Name) && mayBeV1(info.Name) {
+			names = append(names, info)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var found []string
+	times := make(map[string]time.Time)
+	for _, info := range names {
+		is, err := isV1(ctx, dir, info.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		p, _ := cutV1Shard(info.Name)
+		if _, known := times[p]; is && !known {
+			found = append(found, p)
+			times[p] = info.ModTime
+		}
+	}
+	return found, times, nil
+}
+
+// sortByAge sorts paths from the oldest to the newest. Those that differ only
+// in their numbers go by these, as numbers and not as text; groups of
+// different names go by the newest of each, because numbers of different
+// names say nothing about each other.
+func sortByAge(paths []string, times map[string]time.Time) {
+	newest := make(map[string]time.Time)
+	for _, p := range paths {
+		name, _, _ := splitNumber(p)
+		if times[p].After(newest[name]) {
+			newest[name] = times[p]
+		}
+	}
+	slices.SortFunc(paths, func(a, b string) int {
+		nameA, numberA, _ := splitNumber(a)
+		nameB, numberB, _ := splitNumber(b)
+		return cmp.Or(newest[nameA].Compare(newest[nameB]), cmp.Compare(nameA, nameB), cmp.Compare(numberA, numberB))
+	})
+}

@@ -1,0 +1,165 @@
+package checkpoint
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+)
+
+// ledger is a manager's list and what decides about it: no input or output,
+// no clock.
+type ledger struct {
+	name   string                 // of the manager's checkpoints
+	active []retention.Checkpoint // managed, in the order they were saved
+	// others are what the state file lists of other names, or of another
+	// manager at work: kept in the file, never removed.
+	others        []retention.Checkpoint
+	latest        string
+	lastPreserved time.Time
+}
+
+// takeOver makes the list of a manager that finds a state file
+// (checkpoint_management.py, CheckpointManager.__init__). Times in the future
+// become now; what is not newer than the last preserved checkpoint is not
+// managed. It returns the paths that were refused because they lead out of
+// the directory, and whether the clock went back.
+func (l *ledger) takeOver(s State, now time.Time, present func(path string) bool) (refused []string, clockBack bool) {
+	l.lastPreserved = s.preserved()
+	if clockBack = now.Before(l.lastPreserved); clockBack {
+		l.lastPreserved = now
+	}
+	l.active, l.others = nil, nil
+	managed, refused := managedIn(s, now, l.lastPreserved, present)
+	for _, c := range managed {
+		if _, mine := numberOf(l.name, c.Path); mine {
+			l.active = append(l.active, c)
+		} else {
+			l.others = append(l.others, c)
+		}
+	}
+	return refused, clockBack
+}
+
+// managedIn returns the managed checkpoints of a state file, each once. A
+// state file without times manages none. An absolute entry means the file of
+// its last element in this directory, if that is present.
+func managedIn(s State, now, lastPreserved time.Time, present func(path string) bool) (list []retention.Checkpoint, refused []string) {
+	for i, entry := range s.AllModelCheckpointPaths {
+		p, absolute, ok := localPath(entry)
+		if !ok || absolute && !present(p) {
+			refused = append(refused, entry)
+			continue
+		}
+		if i >= len(s.AllModelCheckpointTimestamps) {
+			continue
+		}
+		t := earlier(s.AllModelCheckpointTimestamps[i], now)
+		if t.After(lastPreserved) {
+			list = put(list, retention.Checkpoint{Path: p, Time: t})
+		}
+	}
+	return list, refused
+}
+
+// put sets a checkpoint in its place, or as the last if the list lacks it.
+func put(list []retention.Checkpoint, c retention.Checkpoint) []retention.Checkpoint {
+	if i := find(list, c.Path); i >= 0 {
+		list[i] = c
+		return list
+	}
+	return append(list, c)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func find(list []retention.Checkpoint, path string) int {
+	return slices.IndexFunc(list, func(c retention.Checkpoint) bool { return c.Path == path })
+}
+
+// without returns a copy of list that lacks path.
+func without(list []retention.Checkpoint, path string) []retention.Checkpoint {
+	return slices.DeleteFunc(slices.Clone(list), func(c retention.Checkpoint) bool { return c.Path == path })
+}
+
+// saved returns the ledger after the checkpoint c was saved. A number that is
+// used again moves to the end of the list.
+func (l ledger) saved(c retention.Checkpoint) ledger {
+	l.active = append(without(l.active, c.Path), c)
+	l.others = without(l.others, c.Path)
+	l.latest = c.Path
+	return l
+}
+
+// state returns what the state file is to say. The latest comes last, as
+// TensorFlow wants it.
+func (l ledger) state() State {
+	s := State{ModelCheckpointPath: l.latest, LastPreservedTimestamp: l.lastPreserved}
+	all := merge(l.others, l.active)
+	if i := find(all, l.latest); i >= 0 {
+		all = append(slices.Delete(slices.Clone(all), i, i+1), all[i])
+	}
+	for _, c := range all {
+		s.AllModelCheckpointPaths = append(s.AllModelCheckpointPaths, c.Path)
+		s.AllModelCheckpointTimestamps = append(s.AllModelCheckpointTimestamps, c.Time)
+	}
+	return s
+}
+
+// merge joins two lists by time, without changing the order inside either.
+func merge(a, b []retention.Checkpoint) []retention.Checkpoint {
+	all := make([]retention.Checkpoint, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if b[0].Time.Before(a[0].Time) {
+			a, b = b, a
+		}
+		all = append(all, a[0])
+		a = a[1:]
+	}
+	return append(append(all, a...), b...)
+}
+
+// newestStays is the reason of the one rule that no policy can overrule.
+const newestStays = "newest checkpoint: never removed"
+
+// judge asks the policy, and keeps the newest whatever that says. A policy
+// that does not answer for every checkpoint removes none.
+func judge(p retention.Policy, list []retention.Checkpoint) []retention.Verdict {
+	verdicts := p.Judge(slices.Clone(list))
+	if len(verdicts) != len(list) {
+		verdicts = retention.Any().Judge(list)
+	}
+	if last := len(list) - 1; last >= 0 && verdicts[last].Fate != retention.Keep {
+		verdicts[last] = retention.Verdict{Fate: retention.Keep, Reason: newestStays}
+	}
+	return verdicts
+}
+
+// sweeping is what becomes of a list.
+type sweeping struct {
+	preserve, remove []judged
+}
+
+// judged is a checkpoint that leaves the list, and why.
+type judged struct {
+	retention.Checkpoint
+	reason string
+}
+
+func sorted(list []retention.Checkpoint, verdicts []retention.Verdict) sweeping {
+	var s sweeping
+	for i, v := range verdicts {
+		switch v.Fate {
+		case retention.Remove:
+			s.remove = append(s.remove, judged{list[i], v.Reason})
+		case retention.Preserve:
+			s.preserve = append(s.preserve, judged{list[i], v.Reason})
+		}
+	}
+	return s
+}

@@ -1,0 +1,185 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// ListOptions change what List finds out.
+type ListOptions struct {
+	Receipts bool // read every receipt: one small file for each checkpoint
+}
+
+// Listing is a checkpoint on disk, as List finds it.
+type Listing struct {
+	Path     string
+	Number   int64  // -1: its name ends in none
+	Format   string // FormatV2 or FormatV1
+	Shards   int    // data files; 0 if they are not complete
+	Size     int64  // of all its files, in bytes
+	Time     time.Time
+	Complete bool // index and all data files are there
+	Latest   bool // as the function Latest says
+	Managed  bool // by the state file: a manager may remove it
+
+	HasReceipt bool
+	Receipt    *Receipt // with ListOptions.Receipts, if it has one that can be read
+	ReceiptErr error    // why it cannot
+}
+
+// List returns every checkpoint in dir, listed in the state file or not, from
+// the oldest to the newest. It takes one listing of the directory and opens
+// the state file, those files that may be V1 checkpoints by their names, and
+// receipts if asked to; never an index or a data file.
+func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, error) {
+	if o == nil {
+		o = new(ListOptions)
+	}
+	s, err := ReadState(ctx, dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
+		return nil, err
+	}
+	l := &lister{sets: make(map[string]*fileSet), found: make(map[string]*Listing)}
+	if err := eachFile(ctx, dir, "", l.visit); err != nil {
+		return nil, err
+	}
+	l.addV2(s)
+	if err := l.addV1(ctx, dir); err != nil {
+		return nil, err
+	}
+	l.mark(s)
+	if o.Receipts {
+		if err := l.readReceipts(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	return l.sorted(), nil
+}
+
+// lister collects what List returns.
+type lister struct {
+	sets  map[string]*fileSet
+	maybe []storage.Info // V1 files by their names
+	found map[string]*Listing
+}
+
+func (l *lister) visit(info storage.Info) {
+	if f, ok := parseName(info.Name); ok {
+		add(l.sets, f, info)
+	} else if !strings.Contains(info.Name, "/") && mayBeV1(info.Name) {
+		l.maybe = append(l.maybe, info)
+	}
+}
+
+// addV2 adds the directory's own checkpoints, those elsewhere that the state
+// file lists, and a SavedModel's variables.
+func (l *lister) addV2(s State) {
+	for p, set := range l.sets {
+		if set.index == nil {
+			continue
+		}
+		if ofDirectory(p) || p == variablesPath || slices.Contains(s.AllModelCheckpointPaths, p) {
+			_, n, _ := splitNumber(p)
+			l.found[p] = &Listing{Path: p, Number: n, Format: FormatV2, Shards: set.shards(), Size: set.size(),
+				Time: set.modTime(), Complete: set.complete(), HasReceipt: set.receipt != nil}
+		}
+	}
+}
+
+// addV1 adds V1 checkpoints. Where a V2 one has the same path, that is the
+// one the path means.
+func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
+	for _, info := range l.maybe {
+		p, _ := cutV1Shard(info.Name)
+		if e := l.found[p]; e != nil && e.Format == FormatV2 {
+			continue
+		}
+		is, err := isV1(ctx, dir, info.Name)
+		if err != nil {
+			return err
+		}
+		if !is {
+			continue
+		}
+		e := l.found[p]
+		if e == nil {
+			_, n, _ := splitNumber(p)
+			e = &Listing{Path: p, Number: n, Format: FormatV1, Time: info.ModTime, Complete: true}
+			l.found[p] = e
+		}
+		e.Shards++
+		e.Size += info.Size
+	}
+	return nil
+}
+
+// mark enters what the state file says.
+func (l *lister) mark(s State) {
+	present := func(p string) bool { return l.found[p] != nil }
+	end := time.Unix(maxSeconds, 0)
+	var managed []retention.Checkpoint
+	if len(s.AllModelCheckpointTimestamps) == len(s.AllModelCheckpointPaths) {
+		managed, _ = managedIn(s, end, s.preserved(), present)
+	}
+	for _, c := range managed {
+		if e := l.found[c.Path]; e != nil {
+			e.Managed, e.Time = true, c.Time
+		}
+	}
+	if p := l.latest(s); p != "" {
+		l.found[p].Latest = true
+	}
+}
+
+// latest is what the function Latest returns, without opening anything.
+func (l *lister) latest(s State) string {
+	if p, _, ok := localPath(s.ModelCheckpointPath); ok && l.found[p] != nil {
+		return p
+	}
+	for _, e := range slices.Backward(l.sorted()) {
+		if e.Complete && ofDirectory(e.Path) {
+			return e.Path
+		}
+	}
+	return ""
+}
+
+func (l *lister) readReceipts(ctx context.Context, dir storage.Dir) error {
+	for _, e := range l.found {
+		if !e.HasReceipt {
+			continue
+		}
+		r, err := ReadReceipt(ctx, dir, e.Path)
+		switch {
+		case err == nil:
+			e.Receipt, e.Time = &r, r.Time
+		case ctx.Err() != nil:
+			return err
+		default:
+			e.ReceiptErr = err
+		}
+	}
+	return nil
+}
+
+func (l *lister) sorted() []Listing {
+	var paths []string
+	times := make(map[string]time.Time)
+	for p, e := range l.found {
+		paths = append(paths, p)
+		times[p] = e.Time
+	}
+	sortByAge(paths, times)
+	list := make([]Listing, len(paths))
+	for i, p := range paths {
+		list[i] = *l.found[p]
+	}
+	return list
+}

@@ -1,0 +1,211 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// ManagerOptions change how a Manager works. Nil and zero values are the
+// defaults.
+type ManagerOptions struct {
+	// MaxToKeep is how many checkpoints stay in the list; older ones are
+	// removed. 0 keeps all, so that forgetting it deletes nothing.
+	// (TensorFlow: max_to_keep)
+	MaxToKeep int
+	// KeepCheckpointEvery preserves, of the checkpoints that leave the list,
+	// those that are so much newer than the one preserved before.
+	// (TensorFlow: keep_checkpoint_every_n_hours)
+	KeepCheckpointEvery time.Duration
+	// CheckpointName is what checkpoints are called: "ckpt", the default,
+	// gives "ckpt-1". A manager lists and removes those of its own name.
+	// (TensorFlow: checkpoint_name)
+	CheckpointName string
+	// StepCounter returns the training step. (TensorFlow: step_counter)
+	StepCounter func() int64
+	// CheckpointInterval is how many steps there are at least between two
+	// saves; it needs StepCounter. (TensorFlow: checkpoint_interval)
+	CheckpointInterval int64
+	// InitFn is called by RestoreOrInitialize when there is nothing to
+	// restore. (TensorFlow: init_fn)
+	InitFn func(context.Context) error
+	// Retention decides instead of MaxToKeep and KeepCheckpointEvery. The
+	// newest checkpoint is kept whatever it says.
+	Retention retention.Policy
+	// Now is the clock. Default: that of the Checkpoint's options.
+	Now func() time.Time
+	// Logger is told of saves and of what was worked around. Default: that
+	// of the Checkpoint's options.
+	Logger *slog.Logger
+}
+
+// Manager saves a Checkpoint again and again into one directory, and removes
+// what is not to be kept. Its methods may be called by several goroutines.
+//
+// Several managers of a process may share a directory when they are given the
+// same storage.Dir and have different names. (TensorFlow: tf.train.CheckpointManager)
+type Manager struct {
+	c   *Checkpoint
+	dir storage.Dir
+	o   ManagerOptions
+
+	mu       sync.Mutex // guards what follows; held during a save
+	l        ledger
+	seen     []byte // the state file as it was last read or written
+	writing  bool   // opened for writing
+	unlock   func() error
+	lastStep *int64 // step of the last save or restore
+	failed   error  // what the last sweep could not remove
+	closed   bool
+}
+
+// NewManager returns a Manager of c in dir. It reads the directory and changes
+// nothing. An empty or broken state file is told to the Logger and replaced,
+// in memory, by what the directory holds; so is one that does not know of a
+// newer checkpoint yet, because its writer died in between.
+// (TensorFlow: tf.train.CheckpointManager)
+func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerOptions) (*Manager, error) {
+	m := &Manager{c: c, dir: dir}
+	if o != nil {
+		m.o = *o
+	}
+	if m.o.CheckpointName == "" {
+		m.o.CheckpointName = "ckpt"
+	}
+	if m.o.Now == nil {
+		m.o.Now = c.o.Now
+	}
+	if m.o.Logger == nil {
+		m.o.Logger = c.o.Logger
+	}
+	if err := m.o.check(); err != nil {
+		return nil, fmt.Errorf("manager options: %w", err)
+	}
+	m.l.name = m.o.CheckpointName
+	if err := m.open(ctx); err != nil {
+		return nil, fmt.Errorf("open manager: %w", err)
+	}
+	return m, nil
+}
+
+func (o *ManagerOptions) check() error {
+	switch {
+	case o.MaxToKeep < 0:
+		return fmt.Errorf("MaxToKeep is %d, want a positive number, or 0 to keep all", o.MaxToKeep)
+	case o.KeepCheckpointEvery < 0:
+		return fmt.Errorf("KeepCheckpointEvery is %v, want a positive duration, or 0 for none", o.KeepCheckpointEvery)
+	case o.CheckpointInterval < 0:
+		return fmt.Errorf("CheckpointInterval is %d, want a positive number of steps, or 0 for none", o.CheckpointInterval)
+	case o.CheckpointInterval > 0 && o.StepCounter == nil:
+		return errors.New("CheckpointInterval needs a StepCounter")
+	}
+	if err := checkPath(numbered(o.CheckpointName, 0)); err != nil {
+		return fmt.Errorf("CheckpointName: %w", err)
+	}
+	return nil
+}
+
+// policy returns what decides now. TensorFlow asks the hourly rule about what
+// max_to_keep would remove, which Any does (see package retention); without
+// max_to_keep it asks neither.
+func (m *Manager) policy() retention.Policy {
+	switch {
+	case m.o.Retention != nil:
+		return m.o.Retention
+	case m.o.MaxToKeep == 0:
+		return retention.Any()
+	case m.o.KeepCheckpointEvery == 0:
+		return retention.Latest(m.o.MaxToKeep)
+	}
+	return retention.Any(retention.Latest(m.o.MaxToKeep), retention.Every(m.o.KeepCheckpointEvery, m.l.lastPreserved))
+}
+
+// RestoreOrInitialize restores the latest checkpoint and returns its path.
+// When there is none it calls InitFn and returns "". It does not fall back to
+// an older checkpoint: that is for the caller to decide.
+// (TensorFlow: tf.train.CheckpointManager.restore_or_initialize)
+func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.l.latest == "" {
+		if m.o.InitFn == nil {
+			return "", nil
+		}
+		return "", m.o.InitFn(ctx)
+	}
+	if _, err := m.c.Restore(ctx, m.dir, m.l.latest); err != nil {
+		return "", err
+	}
+	if m.o.StepCounter != nil {
+		step := m.o.StepCounter()
+		m.lastStep = &step
+	}
+	return m.l.latest, nil
+}
+
+// LatestCheckpoint returns the path of the newest checkpoint, "" if there is
+// none. (TensorFlow: tf.train.CheckpointManager.latest_checkpoint)
+func (m *Manager) LatestCheckpoint() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.l.latest
+}
+
+// Checkpoints returns the paths of the managed checkpoints, oldest first.
+// Preserved ones are not among them; List has all.
+// (TensorFlow: tf.train.CheckpointManager.checkpoints)
+func (m *Manager) Checkpoints() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	paths := make([]string, len(m.l.active))
+	for i, c := range m.l.active {
+		paths[i] = c.Path
+	}
+	return paths
+}
+
+// Checkpoint returns what the manager saves.
+// (TensorFlow: tf.train.CheckpointManager.checkpoint)
+func (m *Manager) Checkpoint() *Checkpoint { return m.c }
+
+// Directory returns where the manager saves.
+// (TensorFlow: tf.train.CheckpointManager.directory)
+func (m *Manager) Directory() storage.Dir { return m.dir }
+
+// CheckpointInterval returns the option of that name.
+// (TensorFlow: tf.train.CheckpointManager.checkpoint_interval)
+func (m *Manager) CheckpointInterval() int64 { return m.o.CheckpointInterval }
+
+// Close lets other processes write to the directory. What the last sweep
+// could not remove it tries once more, and returns the error of that: the
+// saves themselves did not fail for it. A second Close does nothing.
+func (m *Manager) Close(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	if m.failed != nil {
+		m.failed = inTurn(ctx, m.dir, func() error { return m.sweepAgain(ctx) })
+	}
+	err := m.failed
+	if m.unlock != nil {
+		if failed := m.unlock(); failed != nil {
+			err = alsoFailed(failed, err)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("close manager: %w", err)
+	}
+	return nil
+}
+
+var errManagerClosed = fmt.Errorf("manager: %w", fs.ErrClosed)

@@ -1,0 +1,200 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+)
+
+// Verify checks everything that can be checked: that every data file is
+// there, every tensor's checksum, and by the receipt, if there is one, the
+// sizes and checksums of whole files. visit, if not nil, is called for each
+// data file and index checked by the receipt and for each tensor, with the
+// bytes checked and what is wrong. Verify goes on after damage and returns the
+// first; it stops only when ctx ends.
+func (r *Reader) Verify(ctx context.Context, visit func(name string, bytes int64, err error)) error {
+	v := &verifier{r: r, visit: visit, covered: make(map[int][]span)}
+	steps := []func(context.Context) error{v.dataFiles, v.tensors, v.receipt}
+	if r.v2 == nil {
+		steps = steps[1:2]
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return v.first
+}
+
+// verifier is one call of Verify. Its steps return only the context's error.
+type verifier struct {
+	r       *Reader
+	visit   func(string, int64, error)
+	first   error
+	covered map[int][]span // by shard: what tensors with good checksums cover
+}
+
+type span struct{ start, end int64 }
+
+func (v *verifier) tell(name string, bytes int64, err error) {
+	if v.first == nil {
+		v.first = err
+	}
+	if v.visit != nil {
+		v.visit(name, bytes, err)
+	}
+}
+
+// maxMissing bounds how many missing data files are told: an index can claim
+// two billion.
+const maxMissing = 100
+
+// dataFiles opens every data file: one of them may hold no tensor and would
+// not be missed.
+func (v *verifier) dataFiles(ctx context.Context) error {
+	missing := 0
+	for i := range v.r.shards {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		name := tensorbundle.DataName(v.r.stored, i, v.r.shards)
+		f, err := v.r.files.file(name)
+		if err != nil {
+			v.tell(name, 0, err)
+			if missing++; missing == maxMissing {
+				return nil
+			}
+			continue
+		}
+		v.tell(name, f.size, nil)
+	}
+	return nil
+}
+
+func (v *verifier) tensors(ctx context.Context) error {
+	for _, name := range v.r.Names() {
+		err := v.r.named(v.r.bundle.Verify(name))
+		if ended := ctx.Err(); ended != nil {
+			return ended
+		}
+		bytes := v.extent(name, err == nil)
+		v.tell(name, bytes, err)
+	}
+	return nil
+}
+
+// extent returns the bytes a tensor takes in the data files, and notes which
+// they are if they are good.
+func (v *verifier) extent(name string, good bool) int64 {
+	if v.r.v2 == nil {
+		return v.elementBytes(name)
+	}
+	parts, err := v.r.v2.Slices(name)
+	if err != nil || len(parts) == 0 {
+		e, err := v.r.v2.Entry(name)
+		if err != nil {
+			return 0
+		}
+		parts = []tensorbundle.Entry{e}
+	}
+	var n int64
+	for _, e := range parts {
+		n += e.Size
+		if good {
+			v.covered[e.Shard] = append(v.covered[e.Shard], span{e.Offset, e.Offset + e.Size})
+		}
+	}
+	return n
+}
+
+func (v *verifier) elementBytes(name string) int64 {
+	info, err := v.r.Info(name)
+	if err != nil {
+		return 0
+	}
+	n, err := info.Shape.NumElements()
+	if err != nil {
+		return 0
+	}
+	return n * int64(info.DType.Size())
+}
+
+// receipt compares whole files with what was written. A data file all of
+// whose bytes belong to tensors with good checksums is not read again.
+func (v *verifier) receipt(ctx context.Context) error {
+	rc, err := v.r.Receipt(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		v.tell(ReceiptName(v.r.stored), 0, err)
+		return ctx.Err()
+	}
+	if _, ok := rc.file(path.Base(tensorbundle.IndexName(v.r.path))); !ok {
+		v.tell(ReceiptName(v.r.stored), 0, fmt.Errorf("%s: does not list the index", ReceiptName(v.r.stored)))
+	}
+	for _, f := range rc.Files {
+		name := v.r.stored + strings.TrimPrefix(f.Name, path.Base(v.r.path))
+		if err := v.whole(name, f); err != nil {
+			v.tell(name, 0, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole compares one file with what the receipt says.
+func (v *verifier) whole(name string, want ReceiptFile) error {
+	parsed, ok := parseName(name)
+	if !ok || parsed.path != v.r.stored {
+		return fmt.Errorf("%s: the receipt lists %q, which is no file of the checkpoint", v.r.stored, want.Name)
+	}
+	f, err := v.r.files.file(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && parsed.shards == v.r.shards:
+		return nil // told by dataFiles
+	case err != nil:
+		return err
+	case f.size != want.Size:
+		return damaged(f, "file has %d bytes, the receipt says %d", f.size, want.Size)
+	case parsed.part == partData && fills(v.covered[parsed.shard], f.size):
+		return nil
+	}
+	sum := crc32.New(castagnoli)
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, f.size)); err != nil {
+		return err
+	}
+	if got := sum.Sum32(); got != want.CRC32C {
+		return damaged(f, "crc32c of the file is %08x, the receipt says %08x", got, want.CRC32C)
+	}
+	return nil
+}
+
+func damaged(f *file, reason string, args ...any) error {
+	return &format.CorruptError{Part: f.name, Length: f.size, Reason: fmt.Sprintf(reason, args...)}
+}
+
+// fills reports whether the spans make up a whole file of that size.
+func fills(spans []span, size int64) bool {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
+	var end int64
+	for _, s := range spans {
+		if s.start > end {
+			return false
+		}
+		end = max(end, s.end)
+	}
+	return end == size
+}

@@ -1,0 +1,186 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"os"
+	"path"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// writing is one checkpoint on its way to a directory.
+type writing struct {
+	dir     storage.Dir
+	path    string
+	old     map[string]*fileSet // what the directory has, at least of this path
+	receipt Receipt             // what the caller knows of it
+	start   time.Time
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+// Write saves the objects as the checkpoint path of dir, without touching
+// save counter or state file. An existing checkpoint of that path is replaced;
+// after a crash it or the new one is there. Read is its counterpart.
+// (TensorFlow: tf.train.Checkpoint.write)
+func (c *Checkpoint) Write(ctx context.Context, dir storage.Dir, path string) error {
+	if !c.busy.TryLock() {
+		return fmt.Errorf("write %s: %w", path, ErrSaving)
+	}
+	defer c.busy.Unlock()
+	err := exclusive(ctx, dir, func() error { return c.writeAlone(ctx, dir, path) })
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Checkpoint) writeAlone(ctx context.Context, dir storage.Dir, path string) error {
+	sets, err := scan(ctx, dir, path+".")
+	if err != nil {
+		return err
+	}
+	w := &writing{dir: dir, path: path, old: sets, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
+	w.receipt.Writer = WriterWrite
+	return c.publish(ctx, w)
+}
+
+// publish writes w and makes it durable: the index last, which is what makes
+// it a checkpoint. It fills in w.receipt.
+func (c *Checkpoint) publish(ctx context.Context, w *writing) (err error) {
+	if err := checkPath(w.path); err != nil {
+		return err
+	}
+	if err := w.recover(ctx); err != nil {
+		return err
+	}
+	var pending []storage.Pending
+	defer func() {
+		for _, p := range pending {
+			// Of a committed one this does nothing.
+			if discarded := p.Discard(); err == nil {
+				err = discarded
+			}
+		}
+	}()
+	create := func(name string) (storage.Pending, error) {
+		p, err := w.dir.Create(ctx, name)
+		if err == nil {
+			pending = append(pending, p)
+		}
+		return p, err
+	}
+	if err := c.fill(ctx, w, create); err != nil {
+		return err
+	}
+	return w.commit(ctx, pending[0], pending[1], pending[2])
+}
+
+// fill writes data, index and receipt, in this order, to pending files.
+func (c *Checkpoint) fill(ctx context.Context, w *writing, create func(string) (storage.Pending, error)) error {
+	shard, err := c.writeData(ctx, w, create)
+	if err != nil {
+		return err
+	}
+	dataName, indexName := tensorbundle.DataName(w.path, 0, 1), tensorbundle.IndexName(w.path)
+	p, err := create(indexName)
+	if err != nil {
+		return err
+	}
+	index := &summer{w: p}
+	if err := tensorbundle.WriteIndex(index, []tensorbundle.Shard{shard}); err != nil {
+		return err
+	}
+	w.receipt.Files = []ReceiptFile{
+		{path.Base(dataName), shard.Size, shard.CRC32C},
+		{path.Base(indexName), index.n, index.sum},
+	}
+	return c.writeReceipt(w, create)
+}
+
+// writeData streams the objects' tensors into the data file: at no time are
+// more of them in memory than one object's.
+func (c *Checkpoint) writeData(ctx context.Context, w *writing, create func(string) (storage.Pending, error)) (tensorbundle.Shard, error) {
+	root, attached := c.node0()
+	p, err := create(tensorbundle.DataName(w.path, 0, 1))
+	if err != nil {
+		return tensorbundle.Shard{}, err
+	}
+	data := tensorbundle.NewWriter(p, 0)
+	for t, err := range trackable.Save(root, &trackable.SaveOptions{Attached: attached}) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = data.Add(t)
+		}
+		if err != nil {
+			return tensorbundle.Shard{}, err
+		}
+	}
+	return data.Shard(), nil
+}
+
+func (c *Checkpoint) writeReceipt(w *writing, create func(string) (storage.Pending, error)) error {
+	r := &w.receipt
+	r.Schema, r.Path, r.PID, r.SaveCounter = receiptSchema, w.path, os.Getpid(), c.SaveCounter()
+	// A host without a name is no reason not to save.
+	r.Host, _ = os.Hostname()
+	r.Time = w.now().UTC()
+	r.Duration = max(r.Time.Sub(w.start), 0)
+	text, err := r.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	p, err := create(ReceiptName(w.path))
+	if err != nil {
+		return err
+	}
+	_, err = p.Write(text)
+	return err
+}
+
+// commit publishes the three files. A path that is taken needs more care.
+func (w *writing) commit(ctx context.Context, data, index, receipt storage.Pending) error {
+	if s := w.old[w.path]; s != nil && s.index != nil {
+		return w.replace(ctx, s, data, index, receipt)
+	}
+	return storage.CommitAll(ctx, w.dir, []storage.Pending{data, receipt}, []storage.Pending{index})
+}
+
+// checkPath refuses names that would be taken for something else later.
+func checkPath(p string) error {
+	if err := storage.CheckName("create", p); err != nil {
+		return err
+	}
+	if path.Base(p) == stateName {
+		return fmt.Errorf("a checkpoint cannot have the name of the state file, %q", stateName)
+	}
+	if path.Ext(p) == recoverySuffix {
+		return fmt.Errorf("names that end in %q are reserved", recoverySuffix)
+	}
+	return nil
+}
+
+// summer counts and sums what passes through it.
+type summer struct {
+	w   io.Writer
+	n   int64
+	sum uint32
+}
+
+func (s *summer) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	s.n += int64(n)
+	s.sum = crc32.Update(s.sum, castagnoli, b[:n])
+	return n, err
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
