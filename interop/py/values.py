@@ -61,11 +61,12 @@ def encode(tensor):
     out = {"dtype": dtype.name, "shape": tensor.shape.as_list()}
     if dtype == tf.variant:
         return out
-    array = np.asarray(tensor.numpy())
     if dtype == tf.string:
-        out["strings"] = [bytes(s).hex() for s in array.reshape(-1).tolist()]
+        # As objects: numpy's own byte strings drop zero bytes at the end.
+        elems = np.array(tensor.numpy(), object).reshape(-1)
+        out["strings"] = [bytes(s).hex() for s in elems.tolist()]
     else:
-        out["value"] = array.tobytes().hex()
+        out["value"] = np.asarray(tensor.numpy()).tobytes().hex()
     return out
 
 

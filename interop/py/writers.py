@@ -83,8 +83,9 @@ def max_shard(directory, seed):
     for i, d in enumerate(types):
         # The policy fails on strings of rank 2 (checkpoint/sharding/sharding_policies.py).
         rank = 1 if d == tf.string else 2
-        made[f"v{i}"] = random_tensor(rng, d, [int(n) for n in rng.integers(1, 9, rank)])
-    limit = int(rng.integers(40, 400))
+        made[f"v{i}"] = random_tensor(rng, d, [int(n) for n in rng.integers(4, 12, rank)])
+    # Above any one string: for a longer one the policy never ends.
+    limit = int(rng.integers(250, 600))
     options = tf.train.CheckpointOptions(
         experimental_sharding_callback=tf.train.experimental.MaxShardSizePolicy(limit)
     )
