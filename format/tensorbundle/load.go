@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/orderedcode"
@@ -65,20 +64,8 @@ func (r *Reader) loadHeader(e table.Entry) error {
 	if end := r.header.Endianness; end != tfproto.Little && end != tfproto.Big {
 		return corruptIndex("", e.Block, fmt.Errorf("the bundle header says byte order %d", end))
 	}
-	return checkVersion(r.header.Version)
-}
-
-// checkVersion follows CheckVersions in core/framework/versions.cc.
-func checkVersion(v *tfproto.VersionDef) error {
-	switch {
-	case v == nil:
-		return nil
-	case v.Producer < minProducer:
-		return fmt.Errorf("index: checkpoint producer version %d is below %d: %w", v.Producer, minProducer, format.ErrUnsupported)
-	case v.MinConsumer > consumer:
-		return fmt.Errorf("index: checkpoint min consumer version %d is above %d, which this reads: %w", v.MinConsumer, consumer, format.ErrUnsupported)
-	case slices.Contains(v.BadConsumers, consumer):
-		return fmt.Errorf("index: checkpoint disallows consumer version %d, which this is: %w", consumer, format.ErrUnsupported)
+	if err := r.header.Version.Check(consumer, minProducer); err != nil {
+		return fmt.Errorf("index: %w: %w", err, format.ErrUnsupported)
 	}
 	return nil
 }

@@ -1,6 +1,11 @@
 package tfproto
 
-import "google.golang.org/protobuf/encoding/protowire"
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
 
 // BundleHeader is the value of the empty key of an index.
 // (TensorFlow: BundleHeaderProto in tensor_bundle.proto)
@@ -60,6 +65,23 @@ func (h *BundleHeader) Unmarshal(b []byte) error {
 		}
 		return nil
 	})
+}
+
+// Check says whether version consumer of a reader, which reads what producers
+// from minProducer on wrote, may read the file. A file without versions is of
+// producer 0. (TensorFlow: CheckVersions in core/framework/versions.cc)
+func (v *VersionDef) Check(consumer, minProducer int32) error {
+	switch {
+	case v == nil:
+		return nil
+	case v.Producer < minProducer:
+		return fmt.Errorf("checkpoint producer version %d is below %d", v.Producer, minProducer)
+	case v.MinConsumer > consumer:
+		return fmt.Errorf("checkpoint min consumer version %d is above %d, which this reads", v.MinConsumer, consumer)
+	case slices.Contains(v.BadConsumers, consumer):
+		return fmt.Errorf("checkpoint disallows consumer version %d, which this is", consumer)
+	}
+	return nil
 }
 
 func (v VersionDef) marshal() []byte {

@@ -2,6 +2,7 @@ package tfproto
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -51,6 +52,9 @@ var valueFields = [...]protowire.Number{
 	24: float8Val, 25: float8Val, 26: float8Val, 27: float8Val, 28: float8Val,
 	29: intVal, 30: intVal, 31: intVal, 32: intVal,
 }
+
+// ErrNoField says that a TensorProto has no field of numbers for a dtype.
+var ErrNoField = errors.New("a tensor proto has no numbers of this type")
 
 func numeric(num protowire.Number) bool {
 	switch num {
@@ -123,7 +127,7 @@ func (t TensorProto) Elements(dtype int32, size int) ([]byte, error) {
 		num = valueFields[dtype]
 	}
 	if num == 0 {
-		return nil, fmt.Errorf("tensor proto: no values of dtype %d", dtype)
+		return nil, fmt.Errorf("dtype %d: %w", dtype, ErrNoField)
 	}
 	packed := t.Packed[num]
 	if wires[num] == protowire.VarintType {
