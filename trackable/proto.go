@@ -1,12 +1,17 @@
 package trackable
 
-import "github.com/ckpt-dev/ckpt/internal/tfproto"
+import (
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/tfproto"
+)
 
 // parseGraph decodes a TrackableObjectGraph and checks its references.
 func parseGraph(data []byte) (*Graph, error) {
 	var m tfproto.TrackableObjectGraph
 	if err := m.Unmarshal(data); err != nil {
-		return nil, badGraph("%v", err)
+		return nil, fmt.Errorf("%w: %w", err, format.ErrCorrupt)
 	}
 	g := &Graph{Nodes: make([]GraphNode, len(m.Nodes))}
 	for i, n := range m.Nodes {
