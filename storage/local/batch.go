@@ -67,6 +67,10 @@ func (d *dir) flushAll(ctx context.Context, all []storage.Pending) error {
 	return nil
 }
 
+// publishWave renames the wave's files, and returns only when no power cut can
+// undo that: the next wave may rely on it. A failure half-way leaves the files
+// before it published, which no reader may take for complete without the waves
+// that follow and now will not come.
 func (d *dir) publishWave(ctx context.Context, wave []storage.Pending) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -106,6 +110,7 @@ func (d *dir) flushDirsOf(paths []string) error {
 
 // RemoveAll flushes the directories between waves, and not after the last.
 func (d *dir) RemoveAll(ctx context.Context, waves ...[]string) error {
+	// All names first: nothing is removed for a call that is refused.
 	paths := make([][]string, len(waves))
 	for i, wave := range waves {
 		for _, name := range wave {
@@ -129,6 +134,8 @@ func (d *dir) RemoveAll(ctx context.Context, waves ...[]string) error {
 	return nil
 }
 
+// removeWave goes on after an error, so that one bad file does not keep the
+// others from being removed; the caller begins no further wave.
 func (d *dir) removeWave(ctx context.Context, wave []string) error {
 	var errs []error
 	for _, path := range wave {

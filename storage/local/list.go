@@ -107,6 +107,8 @@ func (l *lister) entry(in string, e fs.DirEntry) bool {
 	return l.file(name, e)
 }
 
+// file yields one file. Its size is read after its name, so that it may be that
+// of a newer file of the same name, but never one of nothing committed.
 func (l *lister) file(name string, e fs.DirEntry) bool {
 	info, err := e.Info()
 	if err == nil && e.Type()&fs.ModeSymlink != 0 {

@@ -126,6 +126,8 @@ func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	return f.File.ReadAt(b, off)
 }
 
+// Remove does not flush: a removal that comes undone harms nobody who does not
+// rely on its order, and who does uses RemoveAll.
 func (d *dir) Remove(ctx context.Context, name string) error {
 	path, err := d.begin(ctx, "remove", name)
 	if err != nil {
@@ -161,6 +163,7 @@ func (d *dir) Link(ctx context.Context, oldname, newname string) error {
 }
 
 // inDir does what needs the directory path, which is made if do misses it.
+// Asking only then spares every other call the question.
 func (d *dir) inDir(path string, do func() error) error {
 	err := do()
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -89,6 +89,8 @@ func (d *dir) acquire(path string) (*lock, error) {
 	return known, nil
 }
 
+// take asks the table before the system: for another open file of this very
+// process flock would say that somebody else has the lock.
 func (l *lock) take() (known *lock, err error) {
 	if _, err := regularSize(l.f); err != nil {
 		return nil, err
@@ -138,6 +140,8 @@ func holder(f vfs.File) string {
 	return line
 }
 
+// release gives the lock up when the last of those who share it does. Closing
+// the file is what frees it; the file itself stays, see Lock.
 func (l *lock) release() error {
 	locks.mu.Lock()
 	defer locks.mu.Unlock()

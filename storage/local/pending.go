@@ -20,6 +20,14 @@ const (
 
 var stages = sync.Pool{New: func() any { return new([stageSize]byte) }}
 
+// pending is a file on its way to its name. Where it is on that way:
+//
+//	Create   an empty file under the reserved name temp
+//	Write    bytes in the stage or in the file, none of them durable
+//	flush    all bytes durable, f closed, still under temp
+//	publish  seen under path; after loss of power under path or temp
+//	         (where a file was before, path then has the old one)
+//	flushDirOf  durable under path
 type pending struct {
 	ctx   context.Context
 	d     *dir
@@ -39,6 +47,8 @@ func (d *dir) Create(ctx context.Context, name string) (storage.Pending, error) 
 		return nil, err
 	}
 	p := &pending{ctx: ctx, d: d, path: path}
+	// In the same directory, because a rename must not leave the file system, and
+	// without the name, because the two together could be too long for one.
 	p.temp = filepath.Join(filepath.Dir(path), tempPrefix+rand.Text())
 	err = d.inDir(filepath.Dir(path), func() (err error) {
 		p.f, err = d.fsys.OpenFile(p.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
@@ -114,7 +124,8 @@ func (p *pending) writeOut(b []byte) error {
 	return p.fail("write", err)
 }
 
-// fail remembers the failure of op, if it is one.
+// fail remembers the failure of op, if it is one. A file that could not be
+// written or flushed is never tried again: what it holds is not known.
 func (p *pending) fail(op string, err error) error {
 	if err != nil {
 		p.err = p.d.failed(op, p.path, err)
@@ -164,6 +175,8 @@ func (p *pending) publish() error {
 	return nil
 }
 
+// Commit flushes before the rename: the other way round a power cut could
+// leave the name with a file that lacks its bytes, and without the old one.
 func (p *pending) Commit() error {
 	err := p.flush()
 	if err == nil {
