@@ -121,7 +121,7 @@ func (s *save) commit(ctx context.Context, w *writing) error {
 		if err := m.c.publish(ctx, w); err != nil {
 			return err
 		}
-		next := m.l.saved(s.entry(m.o.Now()))
+		next := m.l.saved(s.entry(w.receipt.Time))
 		if err := m.record(ctx, next); err != nil {
 			return err
 		}

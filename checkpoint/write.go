@@ -152,7 +152,9 @@ func (w *writing) commit(ctx context.Context, data, index, receipt storage.Pendi
 	if s := w.old[w.path]; s != nil && s.index != nil {
 		return w.replace(ctx, s, data, index, receipt)
 	}
-	return storage.CommitAll(ctx, w.dir, []storage.Pending{data, receipt}, []storage.Pending{index})
+	// A wave has no order, but places that publish one after the other take
+	// the one given: by its receipt an orphan is known to be ours.
+	return storage.CommitAll(ctx, w.dir, []storage.Pending{receipt, data}, []storage.Pending{index})
 }
 
 // checkPath refuses names that would be taken for something else later.
