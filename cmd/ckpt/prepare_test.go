@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/storage/local"
+	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// check ends the helper programs below at the first error.
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 0, 64)
+	check(err)
+	return n
+}
+
+// optimizer has a slot for each of its variables.
+type optimizer struct {
+	trackable.Node
+	slots []trackable.Slot
+}
+
+func (o *optimizer) Slots() []trackable.Slot { return o.slots }
+
+func (o *optimizer) MakeSlot(trackable.Object, string) (trackable.Object, error) {
+	return nil, fmt.Errorf("not restored here")
+}
+
+// model returns a small model: dense layers that share a bias, and an
+// optimizer with a slot and a way back to the model.
+func model() (*trackable.Node, *optimizer) {
+	kernel := trackable.NewVariable("dense/kernel", tensor.Shape{2, 3}, []float32{0, 1, 2, 3, 4, 5})
+	bias := trackable.NewVariable("dense/bias", tensor.Shape{3}, []float32{0.5, -1, 1e-7})
+	dense := new(trackable.Node).Track("kernel", kernel).Track("bias", bias)
+	out := new(trackable.Node).Track("bias", bias)
+	m := new(trackable.Node).Track("dense", dense).Track("out", out)
+	o := &optimizer{slots: []trackable.Slot{{Variable: kernel, Name: "m",
+		Value: trackable.NewVariable("dense/kernel/m", tensor.Shape{2, 3}, make([]float32, 6))}}}
+	o.Track("model", m).Track("iterations", trackable.NewScalar("iterations", int64(7)))
+	return m, o
+}
+
+// mkckpt DIR N saves N checkpoints of the model, keeping them all.
+func mkckpt() {
+	ctx := context.Background()
+	m, o := model()
+	c := checkpoint.New(nil, checkpoint.Objects{"model": m, "optimizer": o}, nil)
+	manager, err := checkpoint.NewManager(ctx, c, local.Dir(os.Args[1]), nil)
+	check(err)
+	for i := range number(os.Args[2]) {
+		_, err := manager.Save(ctx, &checkpoint.SaveOptions{Metrics: map[string]float64{"loss": 1 / float64(i+1)}})
+		check(err)
+	}
+	check(manager.Close(ctx))
+}
+
+// mkbundle PREFIX writes a bundle of two shards with names and types that are
+// hard to print, without an object graph.
+func mkbundle() {
+	prefix := os.Args[1]
+	big := make([]float32, 2000)
+	for i := range big {
+		big[i] = float32(i)
+	}
+	shards := []tensorbundle.Shard{
+		writeShard(prefix, 0, []format.Named{
+			{Name: "big", Tensor: must(tensor.New(tensor.Shape{1000, 2}, big))},
+			{Name: "evil\x1b]0;owned\x07\nname", Tensor: must(tensor.New(nil, []int32{1}))},
+			{Name: "not utf-8 \xff", Tensor: must(tensor.New(nil, []bool{true}))},
+		}),
+		writeShard(prefix, 1, []format.Named{
+			{Name: "bf16", Tensor: must(tensor.New(tensor.Shape{2}, []tensor.BF16{0x3fc0, 0xff80}))},
+			{Name: "empty", Tensor: must(tensor.New(tensor.Shape{0, 3}, []int64{}))},
+			{Name: "texts", Tensor: must(tensor.FromStrings(tensor.Shape{2}, []string{"\x1b[2Jé", "\xff"}))},
+		}),
+	}
+	f, err := os.Create(tensorbundle.IndexName(prefix))
+	check(err)
+	check(tensorbundle.WriteIndex(f, shards))
+	check(f.Close())
+}
+
+func must(t tensor.Tensor, err error) tensor.Tensor {
+	check(err)
+	return t
+}
+
+func writeShard(prefix string, shard int, tensors []format.Named) tensorbundle.Shard {
+	f, err := os.Create(tensorbundle.DataName(prefix, shard, 2))
+	check(err)
+	w := tensorbundle.NewWriter(f, shard)
+	for _, t := range tensors {
+		check(w.Add(t))
+	}
+	check(f.Close())
+	return w.Shard()
+}
+
+// damage FILE flip OFFSET inverts a byte, counted from the end if OFFSET is
+// below zero; FILE cut SIZE shortens the file; FILE grow SIZE lengthens it.
+func damage() {
+	name, what, n := os.Args[1], os.Args[2], number(os.Args[3])
+	f, err := os.OpenFile(filepath.Clean(name), os.O_RDWR, 0)
+	check(err)
+	if what == "flip" {
+		check(flip(f, n))
+	} else {
+		check(f.Truncate(n))
+	}
+	check(f.Close())
+}
+
+func flip(f *os.File, at int64) error {
+	from := io.SeekStart
+	if at < 0 {
+		from = io.SeekEnd
+	}
+	at, err := f.Seek(at, from)
+	if err != nil {
+		return err
+	}
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, at); err != nil {
+		return err
+	}
+	_, err = f.WriteAt([]byte{^b[0]}, at)
+	return err
+}

@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/tensor"
+)
+
+// opened is a checkpoint being read.
+type opened struct {
+	*checkpoint.Reader
+	place
+	name string // as a user would write its path
+}
+
+// withCheckpoint calls f with the checkpoint that path means.
+func (a *app) withCheckpoint(ctx context.Context, path string, f func(*opened) error) error {
+	p, err := locate(path)
+	if err != nil {
+		return err
+	}
+	return p.with(ctx, f)
+}
+
+// with opens the checkpoint at p for f; of a directory the latest.
+func (p place) with(ctx context.Context, f func(*opened) error) (err error) {
+	r, err := checkpoint.Load(ctx, p.dir, p.path)
+	if err != nil {
+		return p.notOpened(ctx, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	p.path = r.Path()
+	if m := v1Shard.FindStringIndex(p.path); m != nil && r.Format() == checkpoint.FormatV1 {
+		p.path = p.path[:m[0]]
+	}
+	return f(&opened{r, p, p.name(p.path)})
+}
+
+// v1Shard is how the names of a sharded V1 checkpoint's files end.
+var v1Shard = regexp.MustCompile(`-\d{5}-of-\d{5}$`)
+
+// explain says which checkpoint an error is about, unless the path of one of
+// its files does already.
+func (p place) explain(err error) error {
+	name, file := p.name(p.path), new(fs.PathError)
+	if err == nil || errors.As(err, &file) && strings.HasPrefix(file.Path, name) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// notOpened finds the sentence for a checkpoint that could not be opened: a
+// name that means nothing gets the names that do.
+func (p place) notOpened(ctx context.Context, err error) error {
+	switch {
+	case !errors.Is(err, fs.ErrNotExist):
+		return p.explain(err)
+	case p.path == "":
+		return noCheckpoints(p.root)
+	case isFile(p.arg):
+		return notACheckpoint(p.arg)
+	case !isDir(p.root):
+		return absentf("%s: the directory %s does not exist", p.arg, p.root)
+	}
+	missing := absentf("%s: no such checkpoint or directory", p.arg)
+	list, err := checkpoint.List(ctx, p.dir, nil)
+	if err != nil || len(list) == 0 {
+		return missing
+	}
+	var names []string
+	for _, l := range list {
+		names = append(names, l.Path)
+	}
+	if near := nearest(p.path, names, 5); len(near) > 0 {
+		return hintf(missing, "did you mean %s?", p.name(strings.Join(near, ", ")))
+	}
+	return hintf(missing, "%s has %s", p.root, someOf(names, 5))
+}
+
+// foreign names other kinds of files by their suffix.
+var foreign = map[string]string{
+	".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".keras": "a Keras 3 archive", ".safetensors": "a safetensors file",
+	".pt": "a PyTorch file", ".pth": "a PyTorch file", ".npz": "a numpy archive", ".npy": "a numpy file",
+	".pb": "a protobuf message", ".meta": "a graph (MetaGraphDef), not the checkpoint it belongs to",
+}
+
+// notACheckpoint is the error about a file that no checkpoint has.
+func notACheckpoint(arg string) error {
+	if data, ok := strings.CutSuffix(arg, filepath.Ext(arg)); ok && strings.HasPrefix(filepath.Ext(arg), ".data-") {
+		err := absentf("%s: a data file without its index, %s.index", arg, data)
+		return hintf(err, "a save that was never finished, or a checkpoint that was removed")
+	}
+	what := "not a file of a TensorFlow checkpoint"
+	if kind := foreign[filepath.Ext(arg)]; kind != "" {
+		what = kind + ", " + what
+	}
+	return hintf(fmt.Errorf("%s: %s: %w", arg, what, format.ErrUnsupported), "see 'ckpt help paths'")
+}
+
+// namedArray is a tensor of a checkpoint, or a region of it, to be printed.
+type namedArray struct {
+	array
+	path string
+	name string
+}
+
+// array finds a tensor by what the user calls it. The region is read once and
+// held, unless it is very large: then pieces of it are, each when it is
+// printed. Every reading verifies the checksums of all that it touches.
+func (r *opened) array(want string, part region) (*namedArray, error) {
+	name, err := findTensor(want, r.Names())
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	info, err := r.Info(name)
+	if err != nil {
+		return nil, r.explain(err)
+	}
+	v := &namedArray{path: r.name, name: name}
+	v.dtype = info.DType
+	if v.part, v.shape, err = part.resolve(info.Shape); err != nil {
+		return nil, err
+	}
+	v.read = func(part tensor.Slice) (tensor.Tensor, error) {
+		t, err := r.Slice(name, part)
+		return t, r.explain(err)
+	}
+	n, err := v.shape.NumElements()
+	if err != nil || n == 0 || v.dtype.Size() > 0 && n > pieceBytes/int64(v.dtype.Size()) {
+		return v, r.explain(err)
+	}
+	return v, v.hold()
+}

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/format"
+)
+
+// target is one checkpoint to verify.
+type target struct {
+	place
+	size int64 // bytes to read, for the progress
+}
+
+// findTargets returns the checkpoints that paths mean, and why some mean none.
+func findTargets(ctx context.Context, paths []string) (targets []target, failed []error) {
+	for _, path := range paths {
+		found, err := targetsOf(ctx, path)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		targets = append(targets, found...)
+	}
+	return targets, failed
+}
+
+func targetsOf(ctx context.Context, path string) ([]target, error) {
+	p, err := locate(path)
+	if err != nil {
+		return nil, err
+	}
+	list, err := p.list(ctx)
+	if p.path != "" {
+		return []target{p.target(list)}, nil
+	}
+	var targets []target
+	for _, l := range list {
+		targets = append(targets, p.at(l.Path).target(list))
+	}
+	return targets, err
+}
+
+func (p place) at(path string) place {
+	p.path = path
+	return p
+}
+
+// target looks for p's size in the listing of its directory. If it is not
+// there, a line of progress shows less, and that is all.
+func (p place) target(list []checkpoint.Listing) target {
+	for _, l := range list {
+		if l.Path == p.path {
+			return target{p, l.Size}
+		}
+	}
+	return target{place: p}
+}
+
+// verify goes on after a problem, so that one run tells all of them.
+func (a *app) verify(ctx context.Context, paths []string, quiet bool) error {
+	targets, failed := findTargets(ctx, paths)
+	for _, err := range failed {
+		a.tell(err)
+	}
+	var total int64
+	for _, t := range targets {
+		total += t.size
+	}
+	p := a.startProgress(total, quiet)
+	defer p.close()
+	list := verifyJSON{Schema: schema, Checkpoints: []verifiedJSON{}}
+	for _, t := range targets {
+		p.on(t.name(t.path))
+		v := a.verifyOne(ctx, t, p)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		list.Checkpoints = append(list.Checkpoints, v)
+		failed = append(failed, v.err)
+		if !a.json && !quiet {
+			p.aside(func() { a.printVerified(v, targets) })
+		}
+	}
+	if a.json {
+		if err := a.printJSON(list); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return reported{err}
+	}
+	return nil
+}
+
+// tell prints a problem at once; with --json those of checkpoints are in the
+// object, and what belongs to none is an error object.
+func (a *app) tell(err error) {
+	if a.json {
+		a.printErrorJSON(err, exitCode(err))
+		return
+	}
+	printError(a.stderr, err)
+}
+
+// verifyOne reads all of a checkpoint.
+func (a *app) verifyOne(ctx context.Context, t target, p *progress) verifiedJSON {
+	v := &verifying{app: a, p: p, told: make(map[string]bool), damaged: make(map[string]bool)}
+	v.Path, v.Problems = t.name(t.path), []problemJSON{}
+	t.dir = countingDir{t.dir, &p.done}
+	err := t.with(ctx, func(r *opened) error {
+		v.Path = r.name
+		tensors := make(map[string]bool)
+		for _, name := range r.Names() {
+			tensors[name] = true
+		}
+		// What it returns is the first of what visit was told.
+		_ = r.Verify(ctx, func(name string, bytes int64, err error) {
+			if tensors[name] {
+				v.Tensors++
+				v.Bytes += bytes
+			}
+			v.problem(r.explain(err))
+		})
+		return ctx.Err()
+	})
+	v.problem(err)
+	v.Result = resultOf(v.err)
+	return v.verifiedJSON
+}
+
+// verifying is a checkpoint while it is verified.
+type verifying struct {
+	verifiedJSON
+	app     *app
+	p       *progress
+	told    map[string]bool // problems, as sameProblem has them
+	damaged map[string]bool // files with a damaged tensor
+}
+
+// problem notes what is wrong and tells it, once.
+func (v *verifying) problem(err error) {
+	if err == nil || exitCode(err) == exitInterrupted {
+		return
+	}
+	v.err = errors.Join(v.err, err)
+	if v.known(err) {
+		return
+	}
+	v.Problems = append(v.Problems, problemOf(err))
+	if !v.app.json {
+		v.p.aside(func() { printError(v.app.stderr, err) })
+	}
+}
+
+// known reports whether err was told already: word for word, or as the tensor
+// because of which a whole file is not what the receipt says.
+func (v *verifying) known(err error) bool {
+	same := sameProblem(err)
+	known := v.told[same]
+	v.told[same] = true
+	if damage := new(format.CorruptError); errors.As(err, &damage) {
+		if damage.Tensor == "" {
+			return known || v.damaged[damage.Part]
+		}
+		v.damaged[damage.Part] = true
+	}
+	return known
+}
+
+// sameProblem returns the text that two problems share when they are one: a
+// file that is missing is missed by each tensor in it.
+func sameProblem(err error) string {
+	file := new(fs.PathError)
+	if errors.As(err, &file) {
+		return file.Error()
+	}
+	return err.Error()
+}
+
+// printVerified prints the result of one checkpoint as soon as it is known.
+func (a *app) printVerified(v verifiedJSON, targets []target) {
+	if a.screen.tty {
+		a.printVerifiedLine(v, targets)
+	} else {
+		t := &table{}
+		t.add(same(v.Result), same(v.Path), number(int64(v.Tensors)), size(v.Bytes), number(int64(len(v.Problems))))
+		t.writePlain(a.out)
+	}
+	// An error stays with the writer until Main flushes it again.
+	_ = a.out.Flush()
+}
+
+func (a *app) printVerifiedLine(v verifiedJSON, targets []target) {
+	width := 0
+	for _, t := range targets {
+		width = max(width, utf8.RuneCountInString(printable(t.name(t.path))))
+	}
+	st, problems := green, ""
+	if v.err != nil {
+		st, problems = red, "  "+count(len(v.Problems), "problem")
+	}
+	result := a.screen.paint(st, v.Result)
+	path := printable(v.Path)
+	fmt.Fprintf(a.out, "%s  %s  %s  %s%s\n", result, pad(path, width), count(v.Tensors, "tensor"), humanSize(v.Bytes), problems)
+}
+
+// pad fills text with spaces up to a width.
+func pad(text string, width int) string {
+	return text + fmt.Sprintf("%"+strconv.Itoa(max(0, width-utf8.RuneCountInString(text)))+"s", "")
+}
