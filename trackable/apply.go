@@ -23,9 +23,17 @@ type stored struct {
 	info format.Info
 }
 
-// picky is an object of ours, which knows its attributes' names; others get
-// all that is stored for them.
-type picky interface{ uses(attribute string) bool }
+// onlyAttribute returns what an object of ours, which has but one tensor,
+// takes; others get all that is stored for them. A type that embeds a Variable
+// may have more tensors than that has.
+func onlyAttribute(o Object) (Attribute, bool) {
+	if v, ok := o.(interface {
+		only(Object) (Attribute, bool)
+	}); ok {
+		return v.only(o)
+	}
+	return Attribute{}, false
+}
 
 // undoer is an object that only finds out by changing whether it can be
 // restored, and can go back.
@@ -70,12 +78,12 @@ func (p *pass) isNewer(o Object) bool {
 
 func (p *pass) planObject(id int, o Object, attributes []StoredTensor) error {
 	object, ok := o.(Saveable)
-	wants, choosy := o.(picky)
+	only, choosy := onlyAttribute(o)
 	t := &task{node: id, object: object}
 	seen := make(map[string]bool)
 	for _, a := range attributes {
 		name := unescape(a.Name)
-		if !ok || choosy && !wants.uses(name) {
+		if !ok || choosy && name != only.Name {
 			p.unused = append(p.unused, unusedTensor{id, name})
 			continue
 		}
@@ -88,7 +96,7 @@ func (p *pass) planObject(id int, o Object, attributes []StoredTensor) error {
 		info, err := p.r.src.Info(a.Key)
 		if err == nil {
 			t.stored = append(t.stored, stored{name, a.Key, info})
-		} else if !errors.Is(err, format.ErrNoTensor) {
+		} else if !isNoTensor(err) {
 			return err
 		}
 	}
@@ -99,6 +107,8 @@ func (p *pass) planObject(id int, o Object, attributes []StoredTensor) error {
 	}
 	return nil
 }
+
+func isNoTensor(err error) bool { return errors.Is(err, format.ErrNoTensor) }
 
 // check asks every object that can tell, before anything is read.
 func (p *pass) check() error {

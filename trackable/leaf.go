@@ -48,7 +48,7 @@ func leafDType(t reflect.Type) tensor.DType {
 
 func (n leafNode) TrackableChildren() []Child { return nil }
 
-func (n leafNode) uses(attribute string) bool { return attribute == VariableValue }
+func (leafNode) only(Object) (Attribute, bool) { return Attribute{Name: VariableValue}, true }
 
 func (n leafNode) SerializeToTensors() ([]Attribute, error) {
 	v := n.at.value()

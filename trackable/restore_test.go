@@ -180,3 +180,30 @@ func TestWithoutAGraphThereIsNoTensor(t *testing.T) {
 		t.Errorf("Restore = %v, want ErrNoTensor", err)
 	}
 }
+
+// scaled is a Variable with a tensor more.
+type scaled struct {
+	trackable.Variable[float32]
+	scale tensor.Tensor
+}
+
+func (s *scaled) SerializeToTensors() ([]trackable.Attribute, error) {
+	attributes, err := s.Variable.SerializeToTensors()
+	return append(attributes, trackable.Attribute{Name: "scale", Tensor: s.scale}), err
+}
+
+func (s *scaled) RestoreFromTensors(stored map[string]tensor.Tensor) error {
+	s.scale = stored["scale"].Clone()
+	return s.Variable.RestoreFromTensors(stored)
+}
+
+func TestATypeThatEmbedsAVariableMayHaveMoreTensors(t *testing.T) {
+	src := saved(t, tree("s", &scaled{*scalar(1), number(2)}))
+	s := &scaled{*scalar(0), number(0)}
+	if err := restored(t, tree("s", s), src, nil).AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil", err)
+	}
+	if s.Value[0] != 1 || !s.scale.Equal(number(2)) {
+		t.Errorf("restored %v and %v, want 1 and 2", s.Value, s.scale.Format(0))
+	}
+}

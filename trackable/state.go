@@ -52,7 +52,7 @@ func (s state) undo() func() error {
 	return func() error { return s.v.UnmarshalBinary(data) }
 }
 
-func (state) uses(attribute string) bool { return attribute == PyState }
+func (state) only(Object) (Attribute, bool) { return Attribute{Name: PyState}, true }
 
 func stateAttribute(data []byte) ([]Attribute, error) {
 	t, err := tensor.FromStrings(nil, []string{string(data)})

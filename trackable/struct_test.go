@@ -31,8 +31,7 @@ type layer struct {
 }
 
 type base struct {
-	Step    int
-	private int
+	Step int
 }
 
 type Meta struct {

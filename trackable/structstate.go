@@ -14,7 +14,7 @@ type stateNode struct{ at place }
 
 func (n stateNode) TrackableChildren() []Child { return nil }
 
-func (n stateNode) uses(attribute string) bool { return attribute == PyState }
+func (stateNode) only(Object) (Attribute, bool) { return Attribute{Name: PyState}, true }
 
 func (n stateNode) SerializeToTensors() ([]Attribute, error) {
 	data, err := n.bytes()
@@ -79,7 +79,7 @@ type tensorNode struct{ at place }
 
 func (n tensorNode) TrackableChildren() []Child { return nil }
 
-func (n tensorNode) uses(attribute string) bool { return attribute == VariableValue }
+func (tensorNode) only(Object) (Attribute, bool) { return Attribute{Name: VariableValue}, true }
 
 func (n tensorNode) tensor() tensor.Tensor { return n.at.value().Interface().(tensor.Tensor) }
 

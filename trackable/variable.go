@@ -60,7 +60,9 @@ func (v *Variable[E]) RestoreFromTensors(stored map[string]tensor.Tensor) error 
 	return err
 }
 
-func (v *Variable[E]) uses(attribute string) bool { return attribute == VariableValue }
+func (v *Variable[E]) only(o Object) (Attribute, bool) {
+	return Attribute{Name: VariableValue, FullName: v.Name}, o == Object(v)
+}
 
 // StringVariable is a Variable of strings. (TensorFlow: tf.Variable)
 type StringVariable struct {
@@ -99,7 +101,9 @@ func (v *StringVariable) RestoreFromTensors(stored map[string]tensor.Tensor) err
 	return err
 }
 
-func (v *StringVariable) uses(attribute string) bool { return attribute == VariableValue }
+func (v *StringVariable) only(o Object) (Attribute, bool) {
+	return Attribute{Name: VariableValue, FullName: v.Name}, o == Object(v)
+}
 
 // checkVariable is what variables want: one tensor of their dtype and, unless
 // they have no value yet, of their shape.
