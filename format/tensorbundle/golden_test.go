@@ -43,9 +43,9 @@ func (b bundle) mustOpen(t testing.TB) *tensorbundle.Reader {
 	return r
 }
 
-// golden are the bundles that TensorFlow wrote: testdata/tf, made by
+// goldenNames are the bundles that TensorFlow wrote: testdata/tf, made by
 // interop/golden.
-func golden(t testing.TB) []string {
+func goldenNames(t testing.TB) []string {
 	t.Helper()
 	var names []string
 	for _, f := range glob(t, "testdata/tf/*.index*") {
@@ -159,7 +159,7 @@ func hexes(t testing.TB, x tensor.Tensor) []string {
 }
 
 func TestWhatTensorFlowWroteIsRead(t *testing.T) {
-	for _, name := range golden(t) {
+	for _, name := range goldenNames(t) {
 		t.Run(name, func(t *testing.T) {
 			r := load(t, name).mustOpen(t)
 			want := description(t, name)
@@ -238,7 +238,7 @@ func rewrite(t testing.TB, r *tensorbundle.Reader) bundle {
 }
 
 func TestRewritingGivesTensorFlowsBytes(t *testing.T) {
-	for _, name := range golden(t) {
+	for _, name := range goldenNames(t) {
 		if name == "big_endian" || name == "snappy" {
 			continue // made by other machines than this writer
 		}

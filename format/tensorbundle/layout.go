@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ckpt-dev/ckpt/internal/crc32c"
 	"github.com/ckpt-dev/ckpt/internal/orderedcode"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -46,7 +47,7 @@ func (r *Reader) describe(key, value []byte) string {
 	if name, start, length, err := orderedcode.ParseSliceKey(string(key)); err == nil {
 		what = fmt.Sprintf("slice %v of %q, %s", tensor.Slice{Start: start, Length: length}, name, what)
 	}
-	return fmt.Sprintf("%s in shard %d at byte %d, %d bytes, masked crc32c %08x", what, p.ShardID, p.Offset, p.Size, p.CRC32C)
+	return fmt.Sprintf("%s in shard %d at byte %d, %d bytes, crc32c %08x", what, p.ShardID, p.Offset, p.Size, crc32c.Unmask(p.CRC32C))
 }
 
 func (r *Reader) describeHeader() string {
@@ -58,12 +59,12 @@ func (r *Reader) describeHeader() string {
 	if v := r.header.Version; v != nil {
 		version = fmt.Sprintf("producer %d, min consumer %d", v.Producer, v.MinConsumer)
 	}
-	return fmt.Sprintf("header, %d shards, %s, %s", r.header.NumShards, order, version)
+	return fmt.Sprintf("header, shards %d, %s, %s", r.header.NumShards, order, version)
 }
 
 // layoutData prints the tensors by data file. Numbers of data files that no
 // entry names are only numbers, and are left out.
-func (r *Reader) layoutData(w io.Writer) error {
+func (r *Reader) layoutData(w *bufio.Writer) error {
 	var all []*stored
 	for _, s := range r.entries {
 		if s.parts == nil {
@@ -87,12 +88,12 @@ func (r *Reader) layoutData(w io.Writer) error {
 }
 
 // layoutFile prints the tensors of one data file, and the bytes between them.
-func (r *Reader) layoutFile(w io.Writer, all []*stored) error {
+func (r *Reader) layoutFile(w *bufio.Writer, all []*stored) error {
 	part := partName(all[0].Shard, r.files.shards)
 	_, size, err := r.files.get(all[0].Shard)
 	if err != nil {
-		_, werr := fmt.Fprintf(w, "%s: %v\n", part, err)
-		return errors.Join(err, werr)
+		fmt.Fprintf(w, "%s: %v\n", part, err)
+		return err
 	}
 	fmt.Fprintf(w, "%s: %d bytes\n", part, size)
 	end := int64(0)
@@ -109,7 +110,7 @@ func (r *Reader) layoutFile(w io.Writer, all []*stored) error {
 	return nil
 }
 
-func layoutGap(w io.Writer, from, to int64) {
+func layoutGap(w *bufio.Writer, from, to int64) {
 	if from < to {
 		fmt.Fprintf(w, "  at byte %d, %d bytes: of no tensor\n", from, to-from)
 	}
