@@ -51,6 +51,7 @@ func Originals(doc string) []string {
 	var list []string
 	for _, m := range original.FindAllStringSubmatch(strings.Join(strings.Fields(doc), " "), -1) {
 		for name := range strings.SplitSeq(m[1], ",") {
+			name, _, _ = strings.Cut(name, "=") // "check_interval=False"
 			list = append(list, strings.TrimSpace(name))
 		}
 	}
