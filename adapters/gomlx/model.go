@@ -50,13 +50,13 @@ func New(store *model.Store, o *Options) *Model {
 // agree with the store.
 func (m *Model) TrackableChildren() []trackable.Child {
 	m.seedRandomState()
-	m.place.clear()
+	m.clear()
 	for v := range m.store.IterVariables() {
 		if !m.skip(v.Path()) {
 			m.at(v.Path()).variable = v
 		}
 	}
-	m.place.link()
+	m.link()
 	return m.place.TrackableChildren()
 }
 
