@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -125,3 +126,7 @@ func readState(t *testing.T, dir storage.Dir) State {
 	}
 	return s
 }
+
+var removeAll = retention.PolicyFunc(func(list []retention.Checkpoint) []retention.Verdict {
+	return make([]retention.Verdict, len(list))
+})

@@ -90,6 +90,10 @@ func (m *Manager) takeOver(s State, sets map[string]*fileSet, now time.Time) {
 func (m *Manager) findLatest(ctx context.Context, s State, sets map[string]*fileSet) error {
 	m.l.latest = ""
 	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+		if set := sets[p]; set != nil && set.index != nil {
+			m.l.latest = p
+			return nil
+		}
 		at, err := locatePath(ctx, m.dir, p)
 		if err == nil {
 			m.l.latest = at.path
@@ -276,13 +280,13 @@ func (m *Manager) refresh(text []byte) {
 func (m *Manager) tidy(ctx context.Context) {
 	sets, err := scan(ctx, m.dir, m.l.name+"-")
 	for p, s := range sets {
-		if _, mine := numberOf(m.l.name, p); !mine || err != nil {
+		if _, mine := numberOf(m.l.name, p); !mine {
 			continue
 		}
 		if rec := sets[recoveryOf(p)]; rec != nil {
-			err = settle(ctx, m.dir, s, rec)
+			err = errors.Join(err, settle(ctx, m.dir, s, rec))
 		} else if s.index == nil && s.receipt != nil {
-			err = m.removeOrphan(ctx, s)
+			err = errors.Join(err, m.removeOrphan(ctx, s))
 		}
 	}
 	if err != nil {

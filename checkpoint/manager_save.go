@@ -103,7 +103,7 @@ func (s *save) run(ctx context.Context) error {
 	}
 	m.o.Logger.Info("saved", "path", s.path, "bytes", w.size(), "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
-	m.failed = m.sweep(ctx)
+	m.failed = m.sweep(ctx, sets)
 	return nil
 }
 

@@ -12,9 +12,11 @@ import (
 // sweep removes what retention does not want any more, and records that. The
 // save before it stands whatever it returns. What could not be removed stays
 // in the list, also in the state file, and with that for the next sweep.
-func (m *Manager) sweep(ctx context.Context) error {
+//
+// sets is what the directory held just before the save.
+func (m *Manager) sweep(ctx context.Context, sets map[string]*fileSet) error {
 	s := sorted(m.l.active, judge(m.policy(), m.l.active))
-	err := errors.Join(m.preserve(ctx, s.preserve), m.remove(ctx, s.remove))
+	err := errors.Join(m.preserve(ctx, s.preserve), m.remove(ctx, s.remove, sets))
 	if failed := m.record(ctx, m.l); failed != nil {
 		err = errors.Join(err, failed)
 	}
@@ -31,11 +33,14 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(text, m.seen) {
-		s := sorted(m.l.active, judge(m.policy(), m.l.active))
-		return m.remove(ctx, s.remove)
+	sets, err := scan(ctx, m.dir, m.l.name+"-")
+	if err != nil {
+		return err
 	}
-	return m.sweep(ctx)
+	if bytes.Equal(text, m.seen) {
+		return m.sweep(ctx, sets)
+	}
+	return m.remove(ctx, sorted(m.l.active, judge(m.policy(), m.l.active)).remove, sets)
 }
 
 // preserve takes checkpoints off the list and leaves their files, with the
@@ -63,14 +68,7 @@ func (m *Manager) preserve(ctx context.Context, list []judged) error {
 
 // remove deletes checkpoints: all indexes, and when that is durable the other
 // files. So there is never an index without its data.
-func (m *Manager) remove(ctx context.Context, list []judged) error {
-	if len(list) == 0 {
-		return nil
-	}
-	sets, err := scan(ctx, m.dir, m.l.name+"-")
-	if err != nil {
-		return err
-	}
+func (m *Manager) remove(ctx context.Context, list []judged, sets map[string]*fileSet) error {
 	var indexes, others []string
 	for _, c := range list {
 		for _, s := range []*fileSet{sets[c.Path], sets[recoveryOf(c.Path)]} {
@@ -83,8 +81,10 @@ func (m *Manager) remove(ctx context.Context, list []judged) error {
 			others = append(others, s.others()...)
 		}
 	}
-	if err := storage.RemoveAll(ctx, m.dir, indexes, others); err != nil {
-		return err
+	if len(indexes)+len(others) > 0 {
+		if err := storage.RemoveAll(ctx, m.dir, indexes, others); err != nil {
+			return err
+		}
 	}
 	for _, c := range list {
 		m.l.active = without(m.l.active, c.Path)

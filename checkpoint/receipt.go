@@ -207,6 +207,9 @@ func (r Receipt) encode() receiptJSON {
 
 // UnmarshalJSON reads the text of a receipt's file.
 func (r *Receipt) UnmarshalJSON(text []byte) error {
+	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return errors.New("want a JSON object")
+	}
 	var j receiptJSON
 	if err := json.Unmarshal(text, &j); err != nil {
 		return err

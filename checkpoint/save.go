@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/storage"
@@ -152,7 +153,7 @@ func (c *Checkpoint) Read(ctx context.Context, dir storage.Dir, path string) (*t
 func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string) (*trackable.LoadStatus, error) {
 	r, err := Load(ctx, dir, path)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", verb, path, err)
+		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), err)
 	}
 	root, attached := c.node0()
 	status, err := trackable.Restore(root, r, &trackable.RestoreOptions{

@@ -1,0 +1,164 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/golden"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/mem"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// saved returns a directory with ckpt-1 of one variable.
+func saved(t *testing.T) storage.Dir {
+	t.Helper()
+	dir := mem.Dir()
+	c, _ := one(1)
+	if _, err := c.Save(background(), dir, "ckpt"); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// flip changes one bit of a file.
+func flip(t *testing.T, dir storage.Dir, name string, at int, bit uint) {
+	t.Helper()
+	data := []byte(readFile(t, dir, name))
+	data[at] ^= 1 << bit
+	writeFile(t, dir, name, string(data))
+}
+
+func restoreOne(dir storage.Dir, path string) error {
+	c, _ := one(0)
+	_, err := c.Restore(background(), dir, path)
+	return err
+}
+
+// TestSentences keeps the texts of the errors that people see.
+func TestSentences(t *testing.T) {
+	var b strings.Builder
+	for _, test := range []struct {
+		what string
+		err  func(dir storage.Dir) error
+		is   error
+	}{
+		{"a byte of a tensor flipped", func(dir storage.Dir) error {
+			flip(t, dir, "ckpt-1.data-00000-of-00001", 2, 0)
+			return restoreOne(dir, "ckpt-1")
+		}, format.ErrCorrupt},
+		{"a byte of the index flipped", func(dir storage.Dir) error {
+			flip(t, dir, "ckpt-1.index", 5, 0)
+			return restoreOne(dir, "ckpt-1")
+		}, format.ErrCorrupt},
+		{"the data file cut short", func(dir storage.Dir) error {
+			writeFile(t, dir, "ckpt-1.data-00000-of-00001", "abc")
+			return restoreOne(dir, "ckpt-1")
+		}, format.ErrCorrupt},
+		{"the data file missing", func(dir storage.Dir) error {
+			remove(t, dir, "ckpt-1.data-00000-of-00001")
+			return restoreOne(dir, "ckpt-1")
+		}, fs.ErrNotExist},
+		{"no such checkpoint", func(dir storage.Dir) error { return restoreOne(dir, "ckpt-2") }, fs.ErrNotExist},
+		{"a path that leaves the directory", func(dir storage.Dir) error { return restoreOne(dir, "../ckpt-1") }, fs.ErrInvalid},
+		{"an empty directory", func(storage.Dir) error { return restoreOne(mem.Dir(), "") }, fs.ErrNotExist},
+		{"another shape", func(dir storage.Dir) error {
+			_, err := New(nil, Objects{"v": variable(1, 2)}, nil).Restore(background(), dir, "ckpt-1")
+			return err
+		}, trackable.ErrNotMatched},
+		{"an empty state file", func(dir storage.Dir) error {
+			writeFile(t, dir, stateName, "")
+			_, err := ReadState(background(), dir)
+			return err
+		}, nil},
+		{"a torn state file", func(dir storage.Dir) error {
+			writeFile(t, dir, stateName, `model_checkpoint_path: "ckpt-`)
+			_, err := ReadState(background(), dir)
+			return err
+		}, nil},
+		{"a state with times for some paths only", func(dir storage.Dir) error {
+			s := State{ModelCheckpointPath: "b", AllModelCheckpointPaths: []string{"a", "b"}}
+			s.AllModelCheckpointTimestamps = append(s.AllModelCheckpointTimestamps, at(1).t)
+			return WriteState(background(), dir, s)
+		}, nil},
+		{"a receipt that is none", func(dir storage.Dir) error {
+			writeFile(t, dir, "ckpt-1.receipt.json", "[]")
+			_, err := ReadReceipt(background(), dir, "ckpt-1")
+			return err
+		}, nil},
+		{"a receipt of schema 0", func(dir storage.Dir) error {
+			writeFile(t, dir, "ckpt-1.receipt.json", "{}")
+			_, err := ReadReceipt(background(), dir, "ckpt-1")
+			return err
+		}, nil},
+		{"the state file's own name", func(dir storage.Dir) error {
+			c, _ := one(1)
+			return c.Write(background(), dir, "checkpoint")
+		}, nil},
+		{"a reserved name", func(dir storage.Dir) error {
+			c, _ := one(1)
+			return c.Write(background(), dir, "ckpt-1.recovery")
+		}, nil},
+		{"an object that is nil", func(dir storage.Dir) error {
+			return New(nil, Objects{"v": nil}, nil).Write(background(), dir, "x")
+		}, nil},
+		{"a read-only directory", func(dir storage.Dir) error {
+			c, _ := one(1)
+			_, err := c.Save(background(), storage.ReadOnly(dir), "ckpt")
+			return err
+		}, fs.ErrPermission},
+	} {
+		err := test.err(saved(t))
+		if err == nil || test.is != nil && !errors.Is(err, test.is) {
+			t.Errorf("%s: %v, want an error that is %v", test.what, err, test.is)
+		}
+		fmt.Fprintf(&b, "# %s\n%v\n\n", test.what, err)
+	}
+	golden.Equal(t, "sentences.txt", []byte(b.String()))
+}
+
+// TestAnyFlippedBitIsFoundBeforeAnythingChanges flips each bit of each byte
+// of a checkpoint.
+func TestAnyFlippedBitIsFoundBeforeAnythingChanges(t *testing.T) {
+	source := mem.Dir()
+	a, b := variable(1, 2, 3), variable(4)
+	c := New(nil, Objects{"a": a, "b": b, "s": &trackable.StringVariable{Value: []string{"text"}}}, nil)
+	if err := c.Write(background(), source, "m"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"m.index", "m.data-00000-of-00001"} {
+		data := readFile(t, source, name)
+		for i := range len(data) * 8 {
+			dir := mem.Dir()
+			for _, n := range listing(t, source) {
+				writeFile(t, dir, n, readFile(t, source, n))
+			}
+			flip(t, dir, name, i/8, uint(i%8))
+			flipped(t, dir, name, i)
+		}
+	}
+}
+
+// flipped restores from a damaged checkpoint.
+func flipped(t *testing.T, dir storage.Dir, name string, bit int) {
+	t.Helper()
+	a, b, s := variable(-1, -1, -1), variable(-1), &trackable.StringVariable{Value: []string{"old"}}
+	_, err := New(nil, Objects{"a": a, "b": b, "s": s}, nil).Read(background(), dir, "m")
+	if err == nil && a.Value[0] == 1 && b.Value[0] == 4 && s.Value[0] == "text" && name == "m.index" {
+		return // padding of the footer: nothing was wrong with what was read
+	}
+	if err == nil {
+		t.Errorf("bit %d of %s flipped: no error", bit, name)
+	}
+	if a.Value[0] != -1 || b.Value[0] != -1 || s.Value[0] != "old" {
+		t.Errorf("bit %d of %s flipped: objects changed", bit, name)
+	}
+	var corrupt *format.CorruptError
+	if err != nil && name != "m.index" && (!errors.As(err, &corrupt) || corrupt.Part != name || corrupt.Tensor == "") {
+		t.Errorf("bit %d of %s flipped: %v, want file and tensor named", bit, name, err)
+	}
+}
