@@ -38,7 +38,15 @@ func describe(key, value []byte) string {
 	if err != nil {
 		return fmt.Sprintf("key: %v", err)
 	}
-	return fmt.Sprintf("slice %v of %q, %d bytes", tensor.Slice{Start: start, Length: length}, name, len(value))
+	return fmt.Sprintf("slice %s of %q, %d bytes", spec(start, length), name, len(value))
+}
+
+// spec is a slice's notation, which for a scalar's only slice is empty.
+func spec(start, length []int64) string {
+	if len(start) == 0 {
+		return "all"
+	}
+	return tensor.Slice{Start: start, Length: length}.String()
 }
 
 func describeMeta(m *tfproto.SavedTensorSliceMeta) string {
@@ -50,7 +58,7 @@ func describeMeta(m *tfproto.SavedTensorSliceMeta) string {
 	for _, t := range m.Tensors {
 		fmt.Fprintf(&b, "\n    %q: %v %v, slices", t.Name, tensor.DType(t.Type), tensor.Shape(t.Shape.Dims))
 		for _, s := range t.Slices {
-			fmt.Fprintf(&b, " %v", tensor.Slice(s))
+			fmt.Fprintf(&b, " %s", spec(s.Start, s.Length))
 		}
 	}
 	return b.String()

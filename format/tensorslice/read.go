@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/table"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
 	"github.com/ckpt-dev/ckpt/internal/tiling"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -68,7 +69,7 @@ func (s *stored) read(want tensor.Slice) (tensor.Tensor, error) {
 	}
 	needed, err := tiling.Cover(s.regions, want)
 	if err != nil {
-		return tensor.Tensor{}, corrupt(s.first().name, s.name, err)
+		return tensor.Tensor{}, corrupt(s.first().name, table.Handle{}, s.name, err)
 	}
 	var values []value
 	for _, i := range needed {
@@ -106,33 +107,41 @@ func joinStrings(values []value, want tensor.Slice, n int64) (tensor.Tensor, err
 
 // value reads and decodes one part.
 func (s *stored) value(p part, region tensor.Slice) (value, error) {
-	raw, ok, err := p.table.Get([]byte(p.key))
+	e, ok, err := p.table.Get([]byte(p.key))
 	if err != nil {
-		var c *format.CorruptError
-		if errors.As(err, &c) {
-			named := *c
-			named.Tensor = s.name
-			return value{}, &named
-		}
-		return value{}, fmt.Errorf("%s: %w", s.name, err)
+		return value{}, s.named(err)
 	}
 	var saved tfproto.SavedTensorSlices
 	if !ok {
 		err = fmt.Errorf("slice %v is missing", region)
-	} else if err = saved.Unmarshal(raw); err == nil && saved.Data == nil {
+	} else if err = saved.Unmarshal(e.Value); err == nil && saved.Data == nil {
 		err = fmt.Errorf("slice %v has no value", region)
 	}
 	if err != nil {
-		return value{}, corrupt(p.name, s.name, err)
+		return value{}, corrupt(p.name, e.Block, s.name, err)
 	}
-	return s.decode(p, region, saved.Data.Data)
+	v, err := s.decode(region, saved.Data.Data)
+	if err != nil && !errors.Is(err, format.ErrUnsupported) {
+		err = corrupt(p.name, e.Block, s.name, err)
+	}
+	return v, err
+}
+
+// named adds the tensor's name to an error of the table.
+func (s *stored) named(err error) error {
+	if c := (*format.CorruptError)(nil); errors.As(err, &c) {
+		named := *c
+		named.Tensor = s.name
+		return &named
+	}
+	return fmt.Errorf("%s: %w", s.name, err)
 }
 
 // decode takes the elements out of a TensorProto, as many as the region has.
-func (s *stored) decode(p part, region tensor.Slice, proto tfproto.TensorProto) (value, error) {
+func (s *stored) decode(region tensor.Slice, proto tfproto.TensorProto) (value, error) {
 	n, err := region.Shape().NumElements()
 	if err != nil {
-		return value{}, corrupt(p.name, s.name, err)
+		return value{}, err
 	}
 	v := value{region: region}
 	have := int64(len(proto.Strings))
@@ -145,12 +154,12 @@ func (s *stored) decode(p part, region tensor.Slice, proto tfproto.TensorProto) 
 		case errors.Is(err, tfproto.ErrNoField):
 			return value{}, fmt.Errorf("%s: dtype %v in a V1 checkpoint: %w", s.name, s.dtype, format.ErrUnsupported)
 		case err != nil:
-			return value{}, corrupt(p.name, s.name, err)
+			return value{}, err
 		}
 		have = int64(len(v.data) / size)
 	}
 	if have != n {
-		return value{}, corrupt(p.name, s.name, fmt.Errorf("slice %v has %d elements, its value has %d", region, n, have))
+		return value{}, fmt.Errorf("slice %v has %d elements, its value has %d", region, n, have)
 	}
 	return v, nil
 }

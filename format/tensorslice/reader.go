@@ -15,6 +15,7 @@ package tensorslice
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -82,7 +83,7 @@ func NewReader(files []File) (*Reader, error) {
 		}
 		for _, m := range meta.Tensors {
 			if err := r.add(m, part{file: i, table: t, name: f.Name}); err != nil {
-				return nil, corrupt(f.Name, m.Name, err)
+				return nil, corrupt(f.Name, table.Handle{}, m.Name, err)
 			}
 		}
 	}
@@ -99,22 +100,22 @@ func IsV1(r io.ReaderAt, size int64) bool {
 	// The index of a V2 checkpoint is a table too; its first value, a
 	// BundleHeader, begins otherwise.
 	first, ok, err := t.Get(nil)
-	return err == nil && ok && len(first) > 0 && first[0] == 0x0a
+	return err == nil && ok && len(first.Value) > 0 && first.Value[0] == 0x0a
 }
 
 func readMeta(t *table.Reader, name string) (*tfproto.SavedTensorSliceMeta, error) {
-	value, ok, err := t.Get(nil)
+	e, ok, err := t.Get(nil)
 	if err != nil {
 		return nil, err
 	}
 	var s tfproto.SavedTensorSlices
 	if !ok {
-		err = fmt.Errorf("no description of the tensors: the first key is not empty")
-	} else if err = s.Unmarshal(value); err == nil && s.Meta == nil {
-		err = fmt.Errorf("no description of the tensors: not a V1 checkpoint")
+		err = errors.New("no description of the tensors: the first key is not empty")
+	} else if err = s.Unmarshal(e.Value); err == nil && s.Meta == nil {
+		err = errors.New("no description of the tensors: not a V1 checkpoint")
 	}
 	if err != nil {
-		return nil, corrupt(name, "", err)
+		return nil, corrupt(name, e.Block, "", err)
 	}
 	if err := s.Meta.Versions.Check(consumer, minProducer); err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", name, err, format.ErrUnsupported)
@@ -192,6 +193,6 @@ func (r *Reader) find(name string) (*stored, error) {
 	return nil, fmt.Errorf("%s: %w", name, format.ErrNoTensor)
 }
 
-func corrupt(part, name string, err error) error {
-	return &format.CorruptError{Part: part, Tensor: name, Reason: err.Error()}
+func corrupt(file string, at table.Handle, name string, err error) error {
+	return &format.CorruptError{Part: file, Tensor: name, Offset: at.Offset, Length: at.Size, Reason: err.Error()}
 }

@@ -52,8 +52,8 @@ func gunzip(t testing.TB, b []byte) []byte {
 	return out
 }
 
-// golden are the checkpoints in testdata/tf and their files.
-var golden = map[string][]string{
+// checkpoints are the checkpoints in testdata/tf and their files.
+var checkpoints = map[string][]string{
 	"dtypes":        {"dtypes"},
 	"large":         {"large"},
 	"saver":         {"saver"},
@@ -72,7 +72,7 @@ func open(files ...[]byte) (*tensorslice.Reader, error) {
 func mustOpen(t testing.TB, name string) *tensorslice.Reader {
 	t.Helper()
 	var files [][]byte
-	for _, f := range golden[name] {
+	for _, f := range checkpoints[name] {
 		files = append(files, read(t, f))
 	}
 	r, err := open(files...)
@@ -90,7 +90,7 @@ type described struct {
 }
 
 func TestWhatTensorFlowWroteIsRead(t *testing.T) {
-	for name := range golden {
+	for name := range checkpoints {
 		t.Run(name, func(t *testing.T) {
 			r := mustOpen(t, name)
 			var want struct{ Tensors []described }
@@ -151,7 +151,7 @@ func (d described) checkStrings(t *testing.T, x tensor.Tensor) {
 
 // The messages are complete: writing what was read gives the bytes read.
 func TestRewritingGivesTensorFlowsBytes(t *testing.T) {
-	for _, files := range golden {
+	for _, files := range checkpoints {
 		for _, name := range files {
 			want := read(t, name)
 			if got := rewrite(t, want, func(*tfproto.SavedTensorSlices) {}); !bytes.Equal(got, want) {

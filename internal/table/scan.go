@@ -54,25 +54,25 @@ func (t *Reader) belongs(i int, key []byte) bool {
 	return bytes.Compare(key, t.blocks[i].last) <= 0 && (i == 0 || bytes.Compare(key, t.blocks[i-1].last) > 0)
 }
 
-// Get returns the value of key; false if there is none.
-func (t *Reader) Get(key []byte) (value []byte, ok bool, err error) {
+// Get returns the entry of key; false if there is none.
+func (t *Reader) Get(key []byte) (e Entry, ok bool, err error) {
 	i := t.find(key)
 	if i == len(t.blocks) {
-		return nil, false, nil
+		return Entry{}, false, nil
 	}
 	b, err := t.cache.block(t, i)
 	if err != nil {
-		return nil, false, err
+		return Entry{}, false, err
 	}
 	for e, err := range t.checked(i, b) {
 		if err != nil {
-			return nil, false, err
+			return Entry{}, false, err
 		}
 		if c := bytes.Compare(e.Key, key); c >= 0 {
-			return e.Value, c == 0, nil
+			return e, c == 0, nil
 		}
 	}
-	return nil, false, nil
+	return Entry{}, false, nil
 }
 
 // cache keeps the data block that Get read last: getting keys in order then

@@ -131,9 +131,9 @@ func checkSearch(t *rapid.T, file []byte, all [][2]string, sought string) {
 		t.Fatal(err)
 	}
 	i, found := slices.BinarySearchFunc(all, sought, func(e [2]string, k string) int { return strings.Compare(e[0], k) })
-	value, ok, err := r.Get([]byte(sought))
-	if err != nil || ok != found || (found && string(value) != all[i][1]) {
-		t.Fatalf("Get(%q) = %q, %v, %v", sought, value, ok, err)
+	e, ok, err := r.Get([]byte(sought))
+	if err != nil || ok != found || (found && string(e.Value) != all[i][1]) {
+		t.Fatalf("Get(%q) = %q, %v, %v", sought, e.Value, ok, err)
 	}
 	for e, err := range r.From([]byte(sought)) {
 		if err != nil || string(e.Key) != all[i][0] {
