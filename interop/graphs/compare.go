@@ -77,6 +77,9 @@ func (b *Built) Differs(want *Built) error {
 	return nil
 }
 
+// Saved reports whether a checkpoint of b holds object i.
+func (b *Built) Saved(i int) bool { return b.saved()[b.Objects[i]] }
+
 // saved returns the objects that a checkpoint of b holds: those the edges lead
 // to, and the slots of owners and variables among them.
 func (b *Built) saved() map[trackable.Object]bool {

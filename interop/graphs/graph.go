@@ -19,9 +19,9 @@ type Graph struct {
 	Why      string   `json:"why,omitempty"`
 	Call     string   `json:"call"`
 	Saves    int      `json:"saves"`
-	Root     *int     `json:"root"`     // nil: the Checkpoint is node 0
-	Attached []Edge   `json:"attached"` // the Checkpoint's named objects
-	Late     []Edge   `json:"late"`     // tracked after the first save
+	Root     *int     `json:"root"`               // nil: the Checkpoint is node 0
+	Attached []Edge   `json:"attached,omitempty"` // the Checkpoint's named objects
+	Late     []Edge   `json:"late,omitempty"`     // tracked after the first save
 	Objects  []Object `json:"objects"`
 
 	MaxToKeep      *int    `json:"max_to_keep,omitempty"`
@@ -43,7 +43,7 @@ type Object struct {
 	// Items are ids for a list and a tuple, edges for a dict and a namedtuple.
 	Items    json.RawMessage `json:"items,omitempty"`
 	FullName string          `json:"full_name,omitempty"`
-	State    string          `json:"state,omitempty"`
+	State    string          `json:"state"`
 	Tensors  []NamedValue    `json:"tensors,omitempty"`
 	Slots    []Slot          `json:"slots,omitempty"`
 	*Value                   // of a variable

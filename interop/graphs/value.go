@@ -13,8 +13,8 @@ type Value struct {
 	DType string       `json:"dtype"`
 	Shape tensor.Shape `json:"shape"`
 	// Value is the little-endian bytes in hex, Strings is each element in hex.
-	Value   string   `json:"value,omitempty"`
-	Strings []string `json:"strings,omitempty"`
+	Value   string   `json:"value"`
+	Strings []string `json:"strings"`
 }
 
 // Tensor returns the tensor that v describes.

@@ -90,6 +90,9 @@ def save_graph(graph, directory):
 def restore_graph(graph, path, read=False):
     """Restores a described graph, all consumed, and answers with each object's values."""
     ckpt, built = graphs.checkpoint(graph)
+    if graph["saves"] > 1:
+        for name, made in built.named(graph.get("late", [])).items():
+            setattr(ckpt, name, made)
     status = ckpt.read(path) if read else ckpt.restore(path)
     status.assert_consumed().assert_nontrivial_match()
     return [graphs.values_of(o) for o in built.made]

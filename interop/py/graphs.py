@@ -120,7 +120,7 @@ class Builder:
             case "variable":
                 return tf.Variable(values.decode(spec), name=spec["full_name"])
             case "tensors":
-                return Tensors([(name, values.decode(value)) for name, value in spec["tensors"]])
+                return Tensors([(name, values.decode(value)) for name, value in spec.get("tensors", [])])
             case "state":
                 return State(bytes.fromhex(spec["state"]))
             case "slots":
@@ -139,7 +139,7 @@ class Builder:
                 made.fill(
                     [
                         (name, [(self.made[v], self.made[s]) for v, s in pairs])
-                        for name, pairs in spec["slots"]
+                        for name, pairs in spec.get("slots", [])
                     ]
                 )
         for name, i in spec.get("children", []):

@@ -48,7 +48,7 @@ def from_bytes(dtype, shape, raw):
 def decode(value):
     """The tensor that a JSON value describes."""
     if value["dtype"] == "string":
-        elems = [bytes.fromhex(s) for s in value["strings"]]
+        elems = [bytes.fromhex(s) for s in value["strings"] or []]
         array = np.empty(len(elems), object)
         array[:] = elems
         return tf.constant(array.reshape(value["shape"]), tf.string)
