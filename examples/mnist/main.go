@@ -104,6 +104,7 @@ func run(ctx context.Context, s settings) (err error) {
 func fit(ctx context.Context, s settings, net *network, set dataSet, order *shuffle, m *checkpoint.Manager) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 	show := newProgress(s.steps)
 	for step := net.step(); step < s.steps; {
 		loss, err := net.train(set.batch(order.deal(batchSize)))
