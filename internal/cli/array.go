@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"bufio"
 	"iter"
 
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
-// pieceBytes is how much of a tensor is held at once. Reading any part of a
-// tensor means reading all that its checksum is of, so pieces are large.
-const pieceBytes = 1 << 30
+// How much of a tensor is worked on at once. Reading any part of a tensor means
+// reading all that its checksum is of, so what is read is large; between
+// pieces of what is in memory there is a look at whether to go on.
+const (
+	readBytes = 1 << 30
+	heldBytes = 4 << 20
+)
 
 // array is the part of a stored tensor that a command was asked for. It is
 // read in pieces, so that a tensor larger than memory can be printed.
@@ -17,6 +22,8 @@ type array struct {
 	shape tensor.Shape // without the dimensions that were indexed
 	part  tensor.Slice // resolved
 	read  func(part tensor.Slice) (tensor.Tensor, error)
+	held  bool         // read takes from memory
+	alive func() error // why not to go on; nil: go on
 }
 
 // hold reads all of a, once.
@@ -25,14 +32,7 @@ func (a *array) hold() error {
 	if err != nil {
 		return err
 	}
-	whole := tensor.Whole(t.Shape())
-	a.part = whole
-	a.read = func(part tensor.Slice) (tensor.Tensor, error) {
-		if part.Equal(whole) {
-			return t, nil // Slice would copy it
-		}
-		return t.Slice(part)
-	}
+	a.part, a.read, a.held = tensor.Whole(t.Shape()), t.Slice, true
 	return nil
 }
 
@@ -42,8 +42,12 @@ func (a *array) pieces() iter.Seq2[tensor.Tensor, error] {
 		if n, err := a.shape.NumElements(); err != nil || n == 0 {
 			return
 		}
-		for part := range splitRegion(a.part, a.dtype.Size(), pieceBytes) {
-			t, err := a.read(part)
+		limit := readBytes
+		if a.held {
+			limit = heldBytes
+		}
+		for part := range splitRegion(a.part, a.dtype.Size(), limit) {
+			t, err := a.piece(part)
 			if !yield(t, err) || err != nil {
 				return
 			}
@@ -51,9 +55,22 @@ func (a *array) pieces() iter.Seq2[tensor.Tensor, error] {
 	}
 }
 
-// each calls f with the text of every element.
-func (a *array) each(all bool, f func(string)) error {
+func (a *array) piece(part tensor.Slice) (tensor.Tensor, error) {
+	if a.alive != nil {
+		if err := a.alive(); err != nil {
+			return tensor.Tensor{}, err
+		}
+	}
+	return a.read(part)
+}
+
+// each calls f with the text of every element, for as long as what f writes
+// to works.
+func (a *array) each(w *bufio.Writer, all bool, f func(string)) error {
 	for t, err := range a.pieces() {
+		if err == nil {
+			err = broken(w)
+		}
 		if err != nil {
 			return err
 		}
@@ -62,6 +79,13 @@ func (a *array) each(all bool, f func(string)) error {
 		}
 	}
 	return nil
+}
+
+// broken returns the error that w has had, if any. Then all further writes are
+// in vain.
+func broken(w *bufio.Writer) error {
+	_, err := w.Write(nil)
+	return err
 }
 
 // splitRegion yields regions of at most limit bytes that make up part, in
@@ -131,8 +155,7 @@ func (a *array) edges(n int64) (*array, []bool, error) {
 		gaps = append(gaps, length > 2*n)
 	}
 	t, err := a.corners(kept, n)
-	small := &array{dtype: a.dtype, shape: shape, part: kept}
-	small.read = t.Slice
+	small := &array{dtype: a.dtype, shape: shape, part: kept, read: t.Slice, held: true}
 	return small, gaps, err
 }
 

@@ -68,7 +68,7 @@ func (a *app) cat(ctx context.Context, path, name, regionText string, o catOptio
 		return err
 	}
 	return a.withCheckpoint(ctx, path, func(r *opened) error {
-		v, err := r.array(name, part)
+		v, err := r.array(name, part, ctx.Err)
 		if err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (a *app) printNpy(w *bufio.Writer, v *namedArray) error {
 		fmt.Fprintf(a.stderr, "ckpt: note: %s\n", note)
 	}
 	_, _ = w.Write(header)
-	return eachPiece(v, func(t tensor.Tensor) { _, _ = w.Write(npyBytes(t)) })
+	return eachPiece(w, v, npyBytes)
 }
 
 // printRaw prints the bytes of the elements. Of strings it prints one: where
@@ -132,21 +132,23 @@ func printRaw(w *bufio.Writer, v *namedArray) error {
 		err := fmt.Errorf("%s: %s: raw: %d strings: %w: where one ends would be lost", v.path, v.name, count, format.ErrUnsupported)
 		return hintf(err, "name one of them by its index, or use --format json")
 	}
-	return eachPiece(v, func(t tensor.Tensor) {
-		_, _ = w.Write(t.Bytes())
+	return eachPiece(w, v, func(t tensor.Tensor) []byte {
 		if elems, err := t.Strings(); err == nil {
-			_, _ = w.WriteString(elems[0])
+			return []byte(elems[0])
 		}
+		return t.Bytes()
 	})
 }
 
-// eachPiece calls f with the elements of v; w of the caller keeps its errors.
-func eachPiece(v *namedArray, f func(tensor.Tensor)) error {
+// eachPiece writes what bytes makes of the elements of v.
+func eachPiece(w *bufio.Writer, v *namedArray, bytes func(tensor.Tensor) []byte) error {
 	for t, err := range v.pieces() {
+		if err == nil {
+			_, err = w.Write(bytes(t))
+		}
 		if err != nil {
 			return err
 		}
-		f(t)
 	}
 	return nil
 }

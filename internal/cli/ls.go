@@ -197,7 +197,7 @@ func (a *app) listRow(c checkpointJSON, several bool) []cell {
 		flags.style = green
 	}
 	return []cell{name, step, {text: age(when, a.now())}, stamp(when), size(c.Bytes),
-		same(strconv.Itoa(c.Shards)), same(c.Format), flags, same(c.metrics())}
+		same(strconv.Itoa(c.Shards)), same(c.Format), flags, {text: printable(c.metrics("%s=%.4g")), plain: printable(c.metrics("%s=%v"))}}
 }
 
 func cmpOr(a, b *int64) *int64 {
@@ -227,10 +227,14 @@ func (c checkpointJSON) flags() string {
 	return strings.Join(flags, ", ")
 }
 
-func (c checkpointJSON) metrics() string {
+func (c checkpointJSON) metrics(layout string) string {
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(c.Metrics)) {
-		texts = append(texts, fmt.Sprintf("%s=%v", name, c.Metrics[name]))
+		if s, ok := c.Metrics[name].(string); ok {
+			texts = append(texts, name+"="+s)
+			continue
+		}
+		texts = append(texts, fmt.Sprintf(layout, name, c.Metrics[name]))
 	}
 	return strings.Join(texts, " ")
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/format"
@@ -60,8 +61,10 @@ func (p place) explain(err error) error {
 // notOpened finds the sentence for a checkpoint that could not be opened: a
 // name that means nothing gets the names that do.
 func (p place) notOpened(ctx context.Context, err error) error {
+	// A file that is none of a checkpoint's is taken for a directory, in vain.
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 	switch {
-	case !errors.Is(err, fs.ErrNotExist):
+	case !missing:
 		return p.explain(err)
 	case p.path == "":
 		return noCheckpoints(p.root)
@@ -70,26 +73,26 @@ func (p place) notOpened(ctx context.Context, err error) error {
 	case !isDir(p.root):
 		return absentf("%s: the directory %s does not exist", p.arg, p.root)
 	}
-	missing := absentf("%s: no such checkpoint or directory", p.arg)
-	list, err := checkpoint.List(ctx, p.dir, nil)
-	if err != nil || len(list) == 0 {
-		return missing
+	err = absentf("%s: no such checkpoint or directory", p.arg)
+	list, listed := checkpoint.List(ctx, p.dir, nil)
+	if listed != nil || len(list) == 0 {
+		return err
 	}
 	var names []string
 	for _, l := range list {
 		names = append(names, l.Path)
 	}
 	if near := nearest(p.path, names, 5); len(near) > 0 {
-		return hintf(missing, "did you mean %s?", p.name(strings.Join(near, ", ")))
+		names = near
 	}
-	return hintf(missing, "%s has %s", p.root, someOf(names, 5))
+	return hintf(err, "%s has %s", p.root, someOf(names, 5))
 }
 
 // foreign names other kinds of files by their suffix.
 var foreign = map[string]string{
 	".h5": "an HDF5 file", ".hdf5": "an HDF5 file", ".keras": "a Keras 3 archive", ".safetensors": "a safetensors file",
 	".pt": "a PyTorch file", ".pth": "a PyTorch file", ".npz": "a numpy archive", ".npy": "a numpy file",
-	".pb": "a protobuf message", ".meta": "a graph (MetaGraphDef), not the checkpoint it belongs to",
+	".pb": "a protobuf message", ".meta": "a graph (MetaGraphDef)",
 }
 
 // notACheckpoint is the error about a file that no checkpoint has.
@@ -115,7 +118,7 @@ type namedArray struct {
 // array finds a tensor by what the user calls it. The region is read once and
 // held, unless it is very large: then pieces of it are, each when it is
 // printed. Every reading verifies the checksums of all that it touches.
-func (r *opened) array(want string, part region) (*namedArray, error) {
+func (r *opened) array(want string, part region, alive func() error) (*namedArray, error) {
 	name, err := findTensor(want, r.Names())
 	if err != nil {
 		return nil, r.explain(err)
@@ -125,7 +128,7 @@ func (r *opened) array(want string, part region) (*namedArray, error) {
 		return nil, r.explain(err)
 	}
 	v := &namedArray{path: r.name, name: name}
-	v.dtype = info.DType
+	v.dtype, v.alive = info.DType, alive
 	if v.part, v.shape, err = part.resolve(info.Shape); err != nil {
 		return nil, err
 	}
@@ -134,7 +137,7 @@ func (r *opened) array(want string, part region) (*namedArray, error) {
 		return t, r.explain(err)
 	}
 	n, err := v.shape.NumElements()
-	if err != nil || n == 0 || v.dtype.Size() > 0 && n > pieceBytes/int64(v.dtype.Size()) {
+	if err != nil || n == 0 || v.dtype.Size() > 0 && n > readBytes/int64(v.dtype.Size()) {
 		return v, r.explain(err)
 	}
 	return v, v.hold()

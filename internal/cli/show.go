@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,8 @@ func (a *app) showCommand() *cobra.Command {
 		Use:   "show PATH",
 		Short: "Show what is in a checkpoint: tensors, objects or bytes",
 		Long: `Show the tensors of a checkpoint: name, dtype, shape and size, sorted by name.
+On a terminal, names of variables are shown without their common ending,
+/.ATTRIBUTES/VARIABLE_VALUE.
 
 --tree shows the objects instead, as the program that saved them saw them, with
 the slots of its optimizers; an arrow leads to an object shown elsewhere.
@@ -134,9 +137,17 @@ func (a *app) showTensors(r *opened) error {
 func (a *app) tensorTable(j showJSON) *table {
 	t := &table{columns: []column{{title: "NAME"}, {title: "DTYPE"}, {title: "SHAPE"}, {title: "SIZE", right: true}}}
 	for _, v := range j.Tensors {
-		t.add(same(v.Name), same(v.DType), same(tensor.Shape(v.Shape).String()), size(v.Bytes))
+		t.add(tensorCell(v.Name), same(v.DType), same(tensor.Shape(v.Shape).String()), size(v.Bytes))
 	}
 	return t
+}
+
+// tensorCell is a name; people are spared the end that all variables have,
+// which cat does not need either.
+func tensorCell(name string) cell {
+	c := same(name)
+	c.text = printable(strings.TrimSuffix(name, variableValue))
+	return c
 }
 
 // printTotals sums up. Parameters are all numbers, an optimizer's and

@@ -130,11 +130,11 @@ func printText(w *bufio.Writer, a *array, all bool) error {
 	// Two passes, so that columns line up without holding what is printed.
 	widest := func(s string) { p.width = max(p.width, utf8.RuneCountInString(s)) }
 	if a.dtype.Size() > 0 {
-		if err := a.each(all, widest); err != nil {
+		if err := a.each(w, all, widest); err != nil {
 			return err
 		}
 	}
-	if err := a.each(all, p.element); err != nil {
+	if err := a.each(w, all, p.element); err != nil {
 		return err
 	}
 	p.end()

@@ -20,6 +20,9 @@ func printValues(w *bufio.Writer, a *array) error {
 	n := newNest(a.shape)
 	empty := true
 	for t, err := range a.pieces() {
+		if err == nil {
+			err = broken(w)
+		}
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strconv"
 	"unicode/utf8"
@@ -127,6 +128,10 @@ func (a *app) verifyOne(ctx context.Context, t target, p *progress) verifiedJSON
 			}
 			v.problem(r.explain(err))
 		})
+		if v.err == nil && r.Format() == checkpoint.FormatV2 {
+			// It also reads what no tensor needs, such as the metaindex.
+			v.problem(r.explain(r.Layout(io.Discard)))
+		}
 		return ctx.Err()
 	})
 	v.problem(err)
@@ -174,11 +179,14 @@ func (v *verifying) known(err error) bool {
 }
 
 // sameProblem returns the text that two problems share when they are one: a
-// file that is missing is missed by each tensor in it.
+// file that is missing or cut short is missed by each tensor in it.
 func sameProblem(err error) string {
-	file := new(fs.PathError)
-	if errors.As(err, &file) {
+	file, damage := new(fs.PathError), new(format.CorruptError)
+	switch {
+	case errors.As(err, &file):
 		return file.Error()
+	case errors.As(err, &damage):
+		return damage.Part + ": " + damage.Reason
 	}
 	return err.Error()
 }
