@@ -2,6 +2,7 @@ package trackable_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -85,6 +86,9 @@ func TestFailedDeferredRestoreIsToldByTheStatus(t *testing.T) {
 	v, w := scalar(7), vector(7, 7)
 	root.Track("b", tree("v", v, "w", w))
 	wantValue(t, "v", v, 7)
+	if got, want := s.Unused(), []string{"(root).b.v", "(root).b.w"}; !slices.Equal(got, want) {
+		t.Errorf("Unused = %q, want %q", got, want)
+	}
 	var m *trackable.MismatchError
 	for _, err := range []error{s.Err(), s.AssertConsumed(), s.AssertExistingObjectsMatched(), s.AssertNontrivialMatch()} {
 		if !errors.As(err, &m) {

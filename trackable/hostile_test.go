@@ -75,6 +75,50 @@ func TestGraphsMadeToTakeLongDoNot(t *testing.T) {
 	}
 }
 
+// counted says how often it was asked.
+type counted struct {
+	trackable.Node
+	asked int
+}
+
+func (c *counted) TrackableChildren() []trackable.Child {
+	c.asked++
+	return c.Node.TrackableChildren()
+}
+
+func TestAnObjectIsAskedForItsChildrenOnce(t *testing.T) {
+	c := new(counted)
+	c.Track("self", c)
+	restored(t, tree("self", c), chain("self"), nil)
+	if c.asked != 1 {
+		t.Errorf("asked %d times, want once", c.asked)
+	}
+}
+
+func TestWalkVisitsANodeOnceHoweverManyEdgesLeadToIt(t *testing.T) {
+	nodes := make([]tfproto.TrackableObject, 64)
+	for i := range len(nodes) - 1 {
+		e := tfproto.ObjectReference{NodeID: int32(i + 1), LocalName: "x"}
+		nodes[i].Children = []tfproto.ObjectReference{e, e}
+	}
+	g, err := trackable.ReadGraph(graphOf(nodes...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for v := range g.Walk() {
+		if n++; n > len(nodes) {
+			break
+		}
+		if v.Depth != v.Node {
+			t.Errorf("node %d is at depth %d, want %d", v.Node, v.Depth, v.Node)
+		}
+	}
+	if n != len(nodes) {
+		t.Errorf("Walk visits %d nodes, want %d", n, len(nodes))
+	}
+}
+
 func TestALongChainGrowsAStructInLinearTime(t *testing.T) {
 	got := new(hostile)
 	s := restored(t, object(t, got), chain("Next"), nil)

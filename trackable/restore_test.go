@@ -207,3 +207,10 @@ func TestATypeThatEmbedsAVariableMayHaveMoreTensors(t *testing.T) {
 		t.Errorf("restored %v and %v, want 1 and 2", s.Value, s.scale.Format(0))
 	}
 }
+
+func TestOneVariableForTwoStoredTakesTheFirst(t *testing.T) {
+	src := saved(t, tree("a", scalar(1), "b", scalar(2)))
+	v := scalar(0)
+	restored(t, tree("b", v, "a", v), src, nil)
+	wantValue(t, "v", v, 1)
+}

@@ -209,15 +209,44 @@ func TestRaggedRowsNameTheField(t *testing.T) {
 }
 
 func TestEmptyRowsBeyondReasonAreRefused(t *testing.T) {
-	type model struct{ X [][]float32 }
+	type model struct{ X [][][]float32 }
 	src := saved(t, object(t, &model{}))
-	huge, err := tensor.New(tensor.Shape{1 << 40, 0}, []float32{})
+	for shape, refused := range map[string]tensor.Shape{"wide": {1 << 40, 1, 0}, "square": {300, 300, 0}} {
+		huge, err := tensor.New(refused, []float32{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.set("X"+value, huge)
+		if _, err := trackable.Restore(object(t, &model{}), src, nil); !errors.Is(err, trackable.ErrNotMatched) {
+			t.Errorf("Restore of %s empty rows = %v, want ErrNotMatched", shape, err)
+		}
+	}
+}
+
+func TestBoolsOfAFileAreOneOrZero(t *testing.T) {
+	type model struct{ Flags []bool }
+	m := &model{Flags: []bool{false, false, false}}
+	src := saved(t, object(t, m))
+	odd, err := tensor.FromBytes(tensor.Bool, tensor.Shape{3}, []byte{2, 0, 255})
 	if err != nil {
 		t.Fatal(err)
 	}
-	src.set("X"+value, huge)
-	if _, err := trackable.Restore(object(t, &model{}), src, nil); !errors.Is(err, trackable.ErrNotMatched) {
-		t.Errorf("Restore of 2^40 empty rows = %v, want ErrNotMatched", err)
+	src.set("Flags"+value, odd)
+	restored(t, object(t, m), src, nil)
+	if got := saved(t, object(t, m)).tensors["Flags"+value].Bytes(); !slices.Equal(got, []byte{1, 0, 1}) {
+		t.Errorf("bytes of the bools = %v, want 1 0 1", got)
+	}
+}
+
+func TestPointersToNothingStayNil(t *testing.T) {
+	type model struct {
+		Bare *struct{}
+		V    int8
+	}
+	got := new(model)
+	restored(t, object(t, got), saved(t, object(t, &model{Bare: new(struct{})})), nil)
+	if got.Bare != nil {
+		t.Error("a pointer was made that no stored value is behind")
 	}
 }
 
