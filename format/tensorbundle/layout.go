@@ -2,7 +2,6 @@ package tensorbundle
 
 import (
 	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -65,19 +64,16 @@ func (r *Reader) describeHeader() string {
 // layoutData prints the tensors by data file. Numbers of data files that no
 // entry names are only numbers, and are left out.
 func (r *Reader) layoutData(w *bufio.Writer) error {
-	var all []*stored
-	for _, s := range r.entries {
+	var all []place
+	for key, s := range r.entries {
 		if s.parts == nil {
-			all = append(all, s)
+			all = append(all, place{&s.Entry, key})
 		}
 	}
-	slices.SortFunc(all, func(a, b *stored) int {
-		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Offset, b.Offset),
-			cmp.Compare(a.Size, b.Size), cmp.Compare(a.key(), b.key()))
-	})
+	slices.SortFunc(all, place.compare)
 	var errs []error
 	for len(all) > 0 {
-		n := slices.IndexFunc(all, func(s *stored) bool { return s.Shard != all[0].Shard })
+		n := slices.IndexFunc(all, func(p place) bool { return p.Shard != all[0].Shard })
 		if n < 0 {
 			n = len(all)
 		}
@@ -88,7 +84,7 @@ func (r *Reader) layoutData(w *bufio.Writer) error {
 }
 
 // layoutFile prints the tensors of one data file, and the bytes between them.
-func (r *Reader) layoutFile(w *bufio.Writer, all []*stored) error {
+func (r *Reader) layoutFile(w *bufio.Writer, all []place) error {
 	part := partName(all[0].Shard, r.files.shards)
 	_, size, err := r.files.get(all[0].Shard)
 	if err != nil {

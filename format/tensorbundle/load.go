@@ -40,6 +40,7 @@ func (r *Reader) load() error {
 	if !header {
 		return corruptIndex("", table.Handle{}, errors.New("no bundle header"))
 	}
+	r.chunk = nil
 	for _, p := range waiting {
 		if err := r.loadParts(p); err != nil {
 			return corruptIndex(p.Name, p.at, err)
@@ -76,7 +77,8 @@ func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
 	if err := p.Unmarshal(e.Value); err != nil {
 		return corruptIndex(name, e.Block, err)
 	}
-	s := &stored{Entry: Entry{
+	s := r.chunk.next()
+	s.Entry = Entry{
 		Name:   name,
 		DType:  tensor.DType(p.DType),
 		Shape:  p.Shape.Dims,
@@ -84,7 +86,7 @@ func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
 		Offset: p.Offset,
 		Size:   p.Size,
 		CRC32C: p.CRC32C,
-	}}
+	}
 	if p.Shape.UnknownRank {
 		s.Shape = nil // as BundleReader does
 	}
@@ -97,6 +99,18 @@ func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
 	}
 	r.entries[name] = s
 	return nil
+}
+
+// chunk allocates entries a few at a time: a large index has 100,000.
+type chunk []stored
+
+func (c *chunk) next() *stored {
+	if len(*c) == 0 {
+		*c = make([]stored, 64)
+	}
+	s := &(*c)[0]
+	*c = (*c)[1:]
+	return s
 }
 
 func (r *Reader) checkEntry(s *stored, partitioned bool) error {

@@ -23,6 +23,7 @@ type Reader struct {
 	table   *table.Reader
 	header  tfproto.BundleHeader
 	entries map[string]*stored
+	chunk   chunk // while loading
 	names   func() []string
 	files   files
 }
@@ -61,33 +62,49 @@ func NewReader(index io.ReaderAt, size int64, data OpenData) (*Reader, error) {
 func (r *Reader) Names() []string { return slices.Clone(r.names()) }
 
 func (r *Reader) sortedNames() []string {
-	order := make([]*stored, 0, len(r.entries))
+	order := make([]place, 0, len(r.entries))
 	for _, s := range r.entries {
 		if !s.part {
-			order = append(order, s)
+			order = append(order, place{s.first(), s.Name})
 		}
 	}
-	slices.SortFunc(order, func(a, b *stored) int {
-		x, y := a.first(), b.first()
-		// A tensor without bytes shares its offset with the next.
-		return cmp.Or(cmp.Compare(x.Shard, y.Shard), cmp.Compare(x.Offset, y.Offset),
-			cmp.Compare(x.Size, y.Size), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(order, place.compare)
 	names := make([]string, len(order))
-	for i, s := range order {
-		names[i] = s.Name
+	for i, p := range order {
+		names[i] = p.name
 	}
 	return names
 }
 
-// first returns where a tensor's bytes begin.
-func (s *stored) first() *Entry {
-	if len(s.parts) == 0 {
-		return &s.Entry
+// place is where a tensor's bytes begin.
+type place struct {
+	*Entry
+	name string
+}
+
+// compare sorts by file order. A tensor without bytes shares its offset with
+// the next.
+func (p place) compare(q place) int {
+	switch {
+	case p.Shard != q.Shard:
+		return cmp.Compare(p.Shard, q.Shard)
+	case p.Offset != q.Offset:
+		return cmp.Compare(p.Offset, q.Offset)
+	case p.Size != q.Size:
+		return cmp.Compare(p.Size, q.Size)
 	}
-	return &slices.MinFunc(s.parts, func(a, b *stored) int {
-		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Offset, b.Offset))
-	}).Entry
+	return cmp.Compare(p.name, q.name)
+}
+
+// first returns the entry of a tensor's first bytes.
+func (s *stored) first() *Entry {
+	first := &s.Entry
+	for i, p := range s.parts {
+		if i == 0 || (place{&p.Entry, ""}).compare(place{first, ""}) < 0 {
+			first = &p.Entry
+		}
+	}
+	return first
 }
 
 // Info returns dtype and shape of the tensor name. The dtype may be one that

@@ -38,7 +38,6 @@ func unhex(t testing.TB, s string) []byte {
 // crafted builds tables that the Writer would not.
 type crafted struct {
 	file, index []byte
-	blocks      int
 }
 
 // entry is one entry as a block stores it.

@@ -36,6 +36,9 @@ func (s *TensorShape) merge(b []byte) error {
 				}
 				return nil
 			})
+			if s.Dims == nil {
+				s.Dims = make([]int64, 0, 4) // most have no more: one allocation
+			}
 			s.Dims = append(s.Dims, size)
 			return err
 		case f.is(3, protowire.VarintType):
