@@ -2,12 +2,17 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	_ "github.com/ckpt-dev/ckpt/internal/golden" // the flag -update
 )
 
 // TestMain lets the scripts run this program, as ckpt and as what prepares
@@ -17,6 +22,7 @@ func TestMain(m *testing.M) {
 		"ckpt":     main,
 		"mkckpt":   mkckpt,   // saves checkpoints with a manager
 		"mkbundle": mkbundle, // writes one bundle of odd tensors
+		"mkhuge":   mkhuge,   // writes an index that claims 2^60 bytes
 		"damage":   damage,   // changes bytes of a file
 	})
 }
@@ -29,7 +35,9 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata",
+		Dir:           "testdata",
+		UpdateScripts: flag.Lookup("update").Value.String() == "true",
+		Condition:     condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("V2", filepath.Join(golden, "tensorbundle", "testdata", "tf"))
@@ -38,6 +46,14 @@ func TestCommand(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// condition knows [root], for whom no permission is denied.
+func condition(name string) (bool, error) {
+	if name != "root" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	return os.Geteuid() == 0, nil
 }
 
 // exits CODE COMMAND… is exec for commands of which the exit code matters.

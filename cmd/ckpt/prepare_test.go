@@ -90,6 +90,19 @@ func mkbundle() {
 			{Name: "texts", Tensor: must(tensor.FromStrings(tensor.Shape{2}, []string{"\x1b[2Jé", "\xff"}))},
 		}),
 	}
+	writeIndex(prefix, shards)
+}
+
+// mkhuge PREFIX writes an index that claims a tensor of 2^60 bytes in a data
+// file of one.
+func mkhuge() {
+	prefix := os.Args[1]
+	check(os.WriteFile(tensorbundle.DataName(prefix, 0, 1), []byte{0}, 0o666))
+	entry := tensorbundle.Entry{Name: "w", DType: tensor.Float32, Shape: tensor.Shape{1 << 58}, Size: 1 << 60}
+	writeIndex(prefix, []tensorbundle.Shard{{Entries: []tensorbundle.Entry{entry}, Size: 1 << 60}})
+}
+
+func writeIndex(prefix string, shards []tensorbundle.Shard) {
 	f, err := os.Create(tensorbundle.IndexName(prefix))
 	check(err)
 	check(tensorbundle.WriteIndex(f, shards))

@@ -33,6 +33,12 @@ func (a *app) withCheckpoint(ctx context.Context, path string, f func(*opened) e
 
 // with opens the checkpoint at p for f; of a directory the latest.
 func (p place) with(ctx context.Context, f func(*opened) error) (err error) {
+	if p.path == "" {
+		// Load would do the same, but its errors would not say which it took.
+		if latest, err := checkpoint.Latest(ctx, p.dir); err == nil {
+			p.path = latest
+		}
+	}
 	r, err := checkpoint.Load(ctx, p.dir, p.path)
 	if err != nil {
 		return p.notOpened(ctx, err)
