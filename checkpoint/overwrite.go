@@ -82,18 +82,18 @@ func settle(ctx context.Context, dir storage.Dir, main, rec *fileSet) error {
 	if rec == nil {
 		return nil
 	}
-	if rec.complete() {
+	// An overwrite never takes the index away: without it, somebody who knows
+	// nothing of recovery sets has removed the checkpoint.
+	if main != nil && main.index != nil && rec.complete() {
 		ok, err := describes(ctx, dir, main)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			if err := rollBack(ctx, dir, main, rec); err != nil {
-				return err
-			}
-		}
 		if ok {
 			return dropOld(ctx, dir, main, rec)
+		}
+		if err := rollBack(ctx, dir, main, rec); err != nil {
+			return err
 		}
 	}
 	return removeSet(ctx, dir, rec)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -155,15 +156,25 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), err)
 	}
-	root, attached := c.node0()
-	status, err := trackable.Restore(root, r, &trackable.RestoreOptions{
-		Attached:          attached,
-		Optional:          []string{counterName},
-		SkipSlotVariables: c.o.SkipSlotVariables,
-		StageLimit:        c.o.StageLimit,
-	})
+	status, err := c.restoreFrom(r)
 	if err = closing(r, err); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), err)
 	}
 	return status, nil
+}
+
+// restoreFrom matches objects by the graph, or by their variables' names where
+// TensorFlow 1 stored no graph.
+func (c *Checkpoint) restoreFrom(r *Reader) (*trackable.LoadStatus, error) {
+	root, _ := c.node0()
+	o := &trackable.RestoreOptions{
+		Attached:          c.TrackableChildren(), // of itself, too: no child is repeated
+		Optional:          []string{counterName},
+		SkipSlotVariables: c.o.SkipSlotVariables,
+		StageLimit:        c.o.StageLimit,
+	}
+	if _, err := r.Info(trackable.GraphKey); errors.Is(err, format.ErrNoTensor) {
+		return trackable.RestoreByName(root, r, nil, o)
+	}
+	return trackable.Restore(root, r, o)
 }

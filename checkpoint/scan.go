@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -67,18 +66,6 @@ func add(sets map[string]*fileSet, f fileName, info storage.Info) {
 	}
 }
 
-// scanOne finds the files of the checkpoint path alone.
-func scanOne(ctx context.Context, dir storage.Dir, path string) (*fileSet, error) {
-	sets, err := scan(ctx, dir, path+".")
-	if err != nil {
-		return nil, err
-	}
-	if s := sets[path]; s != nil {
-		return s, nil
-	}
-	return &fileSet{path: path}, nil
-}
-
 // shards returns the shard count of a set that has one complete series of
 // data files, the smallest such if an overwrite left two, and otherwise 0.
 func (s *fileSet) shards() int {
@@ -132,15 +119,6 @@ func (s *fileSet) names() []string {
 		return s.others()
 	}
 	return append([]string{s.index.Name}, s.others()...)
-}
-
-// dataNames returns the names of the data files of the given shard count.
-func (s *fileSet) dataNames(shards int) []string {
-	var names []string
-	for i := range shards {
-		names = append(names, tensorbundle.DataName(s.path, i, shards))
-	}
-	return names
 }
 
 // modTime is when the index was committed, as the place tells it.

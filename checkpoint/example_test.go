@@ -1,0 +1,84 @@
+package checkpoint_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/mem"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// train stands for a training program: it resumes, trains ten steps more and
+// saves every second one.
+func train(ctx context.Context, dir storage.Dir) error {
+	model := &struct {
+		Step    int64
+		Weights []float32
+	}{Weights: make([]float32, 1000)}
+	object, err := trackable.Struct(model)
+	if err != nil {
+		return err
+	}
+	c := checkpoint.New(nil, checkpoint.Objects{"model": object}, nil)
+	m, err := checkpoint.NewManager(ctx, c, dir, &checkpoint.ManagerOptions{MaxToKeep: 3})
+	if err != nil {
+		return err
+	}
+	path, err := m.RestoreOrInitialize(ctx) // "" on a fresh start
+	if err != nil {
+		return err
+	}
+	fmt.Printf("start at step %d from %q\n", model.Step, path)
+	for end := model.Step + 10; model.Step < end; {
+		model.Step++
+		if model.Step%2 == 0 {
+			if _, err := m.Save(ctx, nil); err != nil { // returned means durable
+				return err
+			}
+		}
+	}
+	fmt.Println("kept:", m.Checkpoints())
+	return m.Close(ctx)
+}
+
+func Example() {
+	ctx, dir := context.Background(), mem.Dir() // or local.Dir("run-1")
+	for range 2 {
+		if err := train(ctx, dir); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// start at step 0 from ""
+	// kept: [ckpt-3 ckpt-4 ckpt-5]
+	// start at step 10 from "ckpt-5"
+	// kept: [ckpt-8 ckpt-9 ckpt-10]
+}
+
+func ExampleLoad() {
+	ctx, dir := context.Background(), mem.Dir()
+	v := trackable.NewVariable("", []int64{3}, []float32{1, 2, 3})
+	if err := checkpoint.New(nil, checkpoint.Objects{"v": v}, nil).Write(ctx, dir, "model"); err != nil {
+		log.Fatal(err)
+	}
+	r, err := checkpoint.Load(ctx, dir, "model")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, name := range r.Names() {
+		info, err := r.Info(name)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(name, info.DType, info.Shape)
+	}
+	if err := r.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// v/.ATTRIBUTES/VARIABLE_VALUE float32 [3]
+	// _CHECKPOINTABLE_OBJECT_GRAPH string []
+}

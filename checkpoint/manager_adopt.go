@@ -1,0 +1,120 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+)
+
+// rebuild makes the list from the directory alone: it has those checkpoints
+// of the manager's name that a manager has saved, by their receipts, and that
+// were not preserved.
+func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now time.Time, broken bool) error {
+	found, err := m.recognize(ctx, sets, -1, now)
+	if err != nil {
+		return err
+	}
+	m.l.active = found
+	m.l.latest = newestOf(sets, m.l.name)
+	if m.l.latest != "" && !broken {
+		m.o.Logger.Warn("state file is missing, rebuilt from the directory", "path", m.l.latest)
+	}
+	for _, c := range found {
+		// Else the next manager would take them for preserved.
+		m.l.lastPreserved = earlier(m.l.lastPreserved, c.Time.Add(-time.Second))
+	}
+	return nil
+}
+
+// adopt adds checkpoints that are newer than the state file knows: their
+// writer died between the index and the state file.
+func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, now time.Time) error {
+	listed := int64(-1)
+	for _, entry := range append(slices.Clip(s.AllModelCheckpointPaths), s.ModelCheckpointPath) {
+		if p, _, ok := localPath(entry); ok {
+			if n, mine := numberOf(m.l.name, p); mine {
+				listed = max(listed, n)
+			}
+		}
+	}
+	found, err := m.recognize(ctx, sets, listed, now)
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		m.o.Logger.Warn("found a checkpoint that the state file does not know yet", "path", c.Path)
+		m.l.latest = c.Path
+		if c.Time.After(m.l.lastPreserved) {
+			m.l.active = put(m.l.active, c)
+		}
+	}
+	return nil
+}
+
+// recognize returns the complete, verified checkpoints above a number that a
+// manager of this name saved and did not preserve, oldest first.
+func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above int64, now time.Time) ([]retention.Checkpoint, error) {
+	var found []retention.Checkpoint
+	for _, p := range slices.Sorted(maps.Keys(sets)) {
+		n, ok := numberOf(m.l.name, p)
+		if !ok || n <= above {
+			continue
+		}
+		ok, err := describes(ctx, m.dir, sets[p])
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		r, err := ReadReceipt(ctx, m.dir, p)
+		if err != nil {
+			return nil, err
+		}
+		if r.Writer == WriterManager && r.Kept == "" {
+			found = append(found, r.checkpoint(p, now))
+		}
+	}
+	slices.SortStableFunc(found, func(a, b retention.Checkpoint) int {
+		x, _ := numberOf(m.l.name, a.Path)
+		y, _ := numberOf(m.l.name, b.Path)
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(x, y))
+	})
+	return found, nil
+}
+
+// checkpoint returns what retention policies see of a receipt.
+func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
+	c := retention.Checkpoint{Path: p, Time: earlier(r.Time, now), Metrics: r.Metrics}
+	if r.Step != nil {
+		c.Step = *r.Step
+	}
+	return c
+}
+
+// fillIn reads steps and metrics, which the state file does not have, for a
+// policy that may want them.
+func (m *Manager) fillIn(ctx context.Context) error {
+	if m.o.Retention == nil {
+		return nil
+	}
+	for i, c := range m.l.active {
+		r, err := ReadReceipt(ctx, m.dir, c.Path)
+		if err != nil {
+			if unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			continue
+		}
+		filled := r.checkpoint(c.Path, c.Time)
+		filled.Time = c.Time
+		m.l.active[i] = filled
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// receiptJSON is the file's form. Its fields come in the order people look
+// for them.
+type receiptJSON struct {
+	Schema      int               `json:"schema"`
+	Path        string            `json:"path"`
+	SaveCounter int64             `json:"save_counter"`
+	Step        *int64            `json:"step,omitempty"`
+	Time        time.Time         `json:"time"`
+	DurationMS  float64           `json:"duration_ms"`
+	Files       []fileJSON        `json:"files,omitempty"`
+	Metrics     map[string]number `json:"metrics,omitempty"`
+	Host        string            `json:"host,omitempty"`
+	PID         int               `json:"pid,omitempty"`
+	Writer      string            `json:"writer,omitempty"`
+	Kept        string            `json:"kept,omitempty"`
+}
+
+type fileJSON struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`
+	CRC32C crcHex `json:"crc32c"`
+}
+
+// receiptFields are the names in receiptJSON; all others are unknown.
+var receiptFields = []string{"schema", "path", "save_counter", "step", "time", "duration_ms",
+	"files", "metrics", "host", "pid", "writer", "kept"}
+
+// MarshalJSON returns the text of the receipt's file, with a final newline
+// and one field a line.
+func (r Receipt) MarshalJSON() ([]byte, error) {
+	known, err := json.Marshal(r.encode())
+	if err != nil {
+		return nil, fmt.Errorf("receipt of %s: %w", r.Path, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.unknown)) {
+		if known, err = appendField(known, name, r.unknown[name]); err != nil {
+			return nil, fmt.Errorf("receipt of %s: %w", r.Path, err)
+		}
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, known, "", "  "); err != nil {
+		return nil, fmt.Errorf("receipt of %s: %w", r.Path, err)
+	}
+	b.WriteByte('\n')
+	return b.Bytes(), nil
+}
+
+// appendField adds a field to the end of a JSON object that has others.
+func appendField(object []byte, name string, value json.RawMessage) ([]byte, error) {
+	key, err := json.Marshal(name)
+	if err != nil {
+		return nil, err
+	}
+	object = append(object[:len(object)-1], ',')
+	object = append(append(object, key...), ':')
+	return append(append(object, value...), '}'), nil
+}
+
+func (r Receipt) encode() receiptJSON {
+	j := receiptJSON{
+		Schema: r.Schema, Path: r.Path, SaveCounter: r.SaveCounter, Step: r.Step, Time: r.Time,
+		DurationMS: float64(r.Duration) / float64(time.Millisecond),
+		Host:       r.Host, PID: r.PID, Writer: r.Writer, Kept: r.Kept,
+	}
+	for _, f := range r.Files {
+		j.Files = append(j.Files, fileJSON{f.Name, f.Size, crcHex(f.CRC32C)})
+	}
+	if len(r.Metrics) > 0 {
+		j.Metrics = make(map[string]number, len(r.Metrics))
+	}
+	for name, v := range r.Metrics {
+		j.Metrics[name] = number(v)
+	}
+	return j
+}
+
+// UnmarshalJSON reads the text of a receipt's file.
+func (r *Receipt) UnmarshalJSON(text []byte) error {
+	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return errors.New("want a JSON object")
+	}
+	var j receiptJSON
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	if err := j.check(); err != nil {
+		return err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	// encoding/json takes a known name in any case, so all cases are known.
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool {
+		return slices.ContainsFunc(receiptFields, func(known string) bool { return strings.EqualFold(known, name) })
+	})
+	*r = j.decode()
+	if len(all) > 0 {
+		r.unknown = all
+	}
+	return nil
+}
+
+// check refuses what no writer of receipts means. A later schema is not
+// refused: fields are added, never changed.
+func (j receiptJSON) check() error {
+	if j.Schema < receiptSchema {
+		return fmt.Errorf("schema is %d, want %d or higher", j.Schema, receiptSchema)
+	}
+	for _, f := range j.Files {
+		if f.Size < 0 {
+			return fmt.Errorf("file %q: size is %d", f.Name, f.Size)
+		}
+	}
+	return nil
+}
+
+func (j receiptJSON) decode() Receipt {
+	r := Receipt{
+		Schema: j.Schema, Path: j.Path, SaveCounter: j.SaveCounter, Step: j.Step, Time: j.Time,
+		Duration: milliseconds(j.DurationMS),
+		Host:     j.Host, PID: j.PID, Writer: j.Writer, Kept: j.Kept,
+	}
+	for _, f := range j.Files {
+		r.Files = append(r.Files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C)})
+	}
+	if len(j.Metrics) > 0 {
+		r.Metrics = make(map[string]float64, len(j.Metrics))
+	}
+	for name, v := range j.Metrics {
+		r.Metrics[name] = float64(v)
+	}
+	return r
+}
