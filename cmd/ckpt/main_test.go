@@ -38,7 +38,7 @@ func TestCommand(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: flag.Lookup("update").Value.String() == "true",
 		Condition:     condition,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("V2", filepath.Join(golden, "tensorbundle", "testdata", "tf"))
 			env.Setenv("V1", filepath.Join(golden, "tensorslice", "testdata", "tf"))
