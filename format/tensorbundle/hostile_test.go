@@ -217,12 +217,22 @@ func TestHostileIndexesAreDescribed(t *testing.T) {
 		{"slice 0,2 is there twice", entries{"p": whole(4, slice(0, 2), slice(0, 2)), key(0, 2): entry(1, 8, 2)}},
 		{"slice 0,2 is float64 [2], expected float32 [2]", entries{"p": whole(4, slice(0, 2)), key(0, 2): entry(2, 16, 2)}},
 		{"slice 0,2 is float32 [1], expected float32 [2]", entries{"p": whole(4, slice(0, 2)), key(0, 2): entry(1, 4, 1)}},
+		{"p in index at byte 0 (105 bytes): invalid size: the slices have more bytes than an int64 counts", entries{
+			"p":       {DType: int32(tensor.String), Shape: tfproto.TensorShape{Dims: []int64{4}}, Slices: []tfproto.TensorSlice{slice(0, 2), slice(2, 2)}},
+			key(0, 2): entry(tensor.String, 1<<62, 2), key(2, 2): entry(tensor.String, 1<<62, 2),
+		}},
+		{"an element of 1125899906842624 bytes does not fit", entries{"large": entry(tensor.Variant, 16, 1)}},
+		{"12 bytes are left over", entries{"large": entry(tensor.Variant, 12, 0)}},
 		{"p in index at byte 0: overlapping slices: existing slice = 0,2, new slice = 1,2",
 			entries{"p": whole(4, slice(0, 2), slice(1, 2)), key(0, 2): entry(1, 8, 2), key(1, 2): entry(1, 8, 2)}},
 		{"not sufficient slices to restore slice 0,4: they hold 2 of its 4 elements", entries{"p": whole(4, slice(0, 2)), key(0, 2): entry(1, 8, 2)}},
 		{"they hold 2 of its 1152921504606846976 elements", entries{"p": whole(huge, slice(0, 2)), key(0, 2): entry(1, 8, 2)}},
 	} {
-		_, err := all(craft(t, oneShard, c.entries))
+		b := craft(t, oneShard, c.entries)
+		if _, large := c.entries["large"]; large {
+			binary.PutUvarint(b.data[0], 1<<50)
+		}
+		_, err := all(b)
 		if !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error is %v, want %q", err, c.want)
 		}
@@ -235,6 +245,53 @@ func TestStringsMustFillTheirEntry(t *testing.T) {
 	b.data[0] = append(binary.LittleEndian.AppendUint32([]byte{0, 0}, sum), 0, 0)
 	if _, err := all(b); !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), "the lengths say 6 bytes") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// Two lengths whose sum overflows to what the entry has.
+func TestLengthsMayNotOverflow(t *testing.T) {
+	lengths := []uint64{1 << 63, 1<<63 + 3}
+	var data, fixed []byte
+	for _, l := range lengths {
+		data = binary.AppendUvarint(data, l)
+		fixed = binary.LittleEndian.AppendUint64(fixed, l)
+	}
+	data = binary.LittleEndian.AppendUint32(data, crc32c.Mask(crc32c.Update(0, fixed)))
+	data = append(data, "abc"...)
+	b := craft(t, oneShard, map[string]tfproto.BundleEntry{"a": entry(tensor.String, int64(len(data)), 2)})
+	b.data[0] = data
+	if _, err := all(b); !errors.Is(err, format.ErrCorrupt) || !strings.Contains(err.Error(), "an element of 9223372036854775808 bytes does not fit") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestDamageToAVariantNamesTheElement(t *testing.T) {
+	raw, err := tensor.FromVariants(tensor.Shape{2}, []string{"raw", "more"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := write(t, []format.Named{{Name: "v", Tensor: raw}})
+	_, err = all(b.flip(len(b.index)+10, 1))
+	if want := "the checksum after variant 1 does not match: crc32c is "; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error is %v, want %q", err, want)
+	}
+}
+
+func TestBigEndianVariantsAreUnsupported(t *testing.T) {
+	big := oneShard
+	big.Endianness = tfproto.Big
+	if _, err := all(craft(t, big, map[string]tfproto.BundleEntry{"a": entry(tensor.Variant, 12, 1)})); !errors.Is(err, format.ErrUnsupported) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestAnUnknownRankReadsAsAScalar(t *testing.T) {
+	e := entry(tensor.Uint8, 1, 5, 5)
+	e.Shape.UnknownRank = true
+	e.CRC32C = crc32c.Mask(crc32c.Update(0, []byte{0}))
+	m, err := all(craft(t, oneShard, map[string]tfproto.BundleEntry{"a": e}))
+	if err != nil || len(m["a"].Shape()) != 0 {
+		t.Errorf("read as %v, %v", m, err)
 	}
 }
 

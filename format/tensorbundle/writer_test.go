@@ -253,3 +253,20 @@ func TestSlicesAreStoredAsTensorFlowDoes(t *testing.T) {
 		t.Errorf("stored %q, want %q", got, want)
 	}
 }
+
+func TestWhatTheCallerChangesAfterAddIsNotWritten(t *testing.T) {
+	full, part := tensor.Shape{4}, parseSlice(t, "0,2")
+	var data, index bytes.Buffer
+	w := tensorbundle.NewWriter(&data, 0)
+	if err := w.Add(format.Named{Name: "p", Tensor: f32(t, tensor.Shape{2}, 1, 2), Slice: part, Full: full}); err != nil {
+		t.Fatal(err)
+	}
+	full[0], part.Start[0] = 99, 99
+	if err := tensorbundle.WriteIndex(&index, []tensorbundle.Shard{w.Shard()}); err != nil {
+		t.Fatal(err)
+	}
+	parts, err := bundle{index.Bytes(), [][]byte{data.Bytes()}}.mustOpen(t).Slices("p")
+	if err != nil || parts[0].Slice.String() != "0,2" || parts[0].Full[0] != 4 {
+		t.Errorf("Slices(p) = %+v, %v", parts, err)
+	}
+}

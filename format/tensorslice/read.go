@@ -64,7 +64,7 @@ type value struct {
 // read puts a region together. Memory for it is allocated when all values that
 // make it up have been seen: a shape alone is only a claim.
 func (s *stored) read(want tensor.Slice) (tensor.Tensor, error) {
-	if !s.dtype.Valid() {
+	if !s.dtype.Valid() || s.dtype == tensor.Variant {
 		return tensor.Tensor{}, fmt.Errorf("%s: dtype %v: %w", s.name, s.dtype, format.ErrUnsupported)
 	}
 	needed, err := tiling.Cover(s.regions, want)

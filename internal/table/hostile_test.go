@@ -26,6 +26,21 @@ func TestSnappyBlocksAreRead(t *testing.T) {
 	}
 }
 
+// A copy at offset 0 repeats the last offset in S2; in Snappy it is an error.
+func TestS2BlocksAreNotSnappy(t *testing.T) {
+	want := content(entry(0, "a", strings.Repeat("v", 100)))
+	block := append([]byte{byte(len(want)), 4 << 2}, want[:5]...)
+	block = append(block, 59<<2|2, 1, 0) // 60 more v
+	repeat := append(bytes.Clone(block), 0<<2|1, 0, 34<<2|2, 1, 0, 7<<2)
+	_, err := list(oneBlock("a", table.Snappy, append(repeat, want[len(want)-8:]...)))
+	wantCorrupt(t, err, "corrupted compressed block contents")
+
+	offset := append(bytes.Clone(block), 0<<2|1, 1, 34<<2|2, 1, 0, 7<<2)
+	if _, err := list(oneBlock("a", table.Snappy, append(offset, want[len(want)-8:]...))); err != nil {
+		t.Errorf("the same without repeating: %v", err)
+	}
+}
+
 func TestEveryTruncationIsNoticed(t *testing.T) {
 	file := unhex(t, halfPlusTwo)
 	for n := range file {
