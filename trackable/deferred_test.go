@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
@@ -119,4 +120,26 @@ func TestOnlyBranchesWithValuesWait(t *testing.T) {
 	if got := s.ExpectPartial().Unused(); got != nil {
 		t.Errorf("Unused after ExpectPartial = %q, want none", got)
 	}
+}
+
+// forgetful is a Saveable that does not remember which restore it is from.
+type forgetful struct{ v *trackable.Variable[float32] }
+
+func (f *forgetful) TrackableChildren() []trackable.Child { return nil }
+
+func (f *forgetful) SerializeToTensors() ([]trackable.Attribute, error) {
+	return f.v.SerializeToTensors()
+}
+
+func (f *forgetful) RestoreFromTensors(stored map[string]tensor.Tensor) error {
+	return f.v.RestoreFromTensors(stored)
+}
+
+func TestLaterOfTwoThatWaitedWinsWhateverTheObject(t *testing.T) {
+	one, two := saved(t, tree("a", scalar(1))), saved(t, tree("a", scalar(2)))
+	root, f := tree(), &forgetful{scalar(0)}
+	restored(t, root, one, nil)
+	restored(t, root, two, nil)
+	root.Track("a", f)
+	wantValue(t, "a", f.v, 2)
 }

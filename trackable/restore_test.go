@@ -214,3 +214,52 @@ func TestOneVariableForTwoStoredTakesTheFirst(t *testing.T) {
 	restored(t, tree("b", v, "a", v), src, nil)
 	wantValue(t, "v", v, 1)
 }
+
+// refusing is an object that cannot be asked, and refuses.
+type refusing struct{ many }
+
+func (*refusing) RestoreFromTensors(map[string]tensor.Tensor) error { return errBadStamp }
+
+func TestObjectsThatMayRefuseGoFirst(t *testing.T) {
+	src := saved(t, tree("v", scalar(1), "r", &many{attributes: []trackable.Attribute{{Name: "x", Tensor: number(1)}}}))
+	v := scalar(7)
+	_, err := trackable.Restore(tree("v", v, "r", new(refusing)), src, nil)
+	if want := "(root).r: bad stamp"; err == nil || err.Error() != want {
+		t.Errorf("Restore = %v, want %v", err, want)
+	}
+	wantValue(t, "v", v, 7)
+	both := tree("a", new(many), "b", new(refusing))
+	m := &many{attributes: []trackable.Attribute{{Name: "x", Tensor: number(1)}}}
+	_, err = trackable.Restore(both, saved(t, tree("a", m, "b", &many{attributes: m.attributes})), nil)
+	if want := "(root).b: after 1 other objects were restored: bad stamp"; err == nil || err.Error() != want {
+		t.Errorf("Restore = %v, want %v", err, want)
+	}
+}
+
+// verifying is a Source that verifies without holding.
+type verifying struct {
+	*memory
+	verified []string
+}
+
+func (v *verifying) Verify(name string) error {
+	v.verified = append(v.verified, name)
+	return v.broken[name]
+}
+
+func TestWhatDoesNotFitIsVerifiedAsAStream(t *testing.T) {
+	src := &verifying{memory: saved(t, tree("a", scalar(1), "b", vector(1, 2)))}
+	a, b := scalar(7), vector(7, 7)
+	o := &trackable.RestoreOptions{StageLimit: 4}
+	restored(t, tree("a", a, "b", b), src, o)
+	if !slices.Equal(src.verified, []string{"b" + value}) || src.reads["b"+value] != 1 {
+		t.Errorf("verified %q, read %v, want b once each", src.verified, src.reads)
+	}
+	wantValue(t, "b", b, 1, 2)
+	src.broken["b"+value] = format.ErrCorrupt
+	a.Value[0] = 7
+	if _, err := trackable.Restore(tree("a", a, "b", b), src, o); !errors.Is(err, format.ErrCorrupt) {
+		t.Errorf("Restore = %v, want ErrCorrupt", err)
+	}
+	wantValue(t, "a", a, 7)
+}

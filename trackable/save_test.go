@@ -44,6 +44,23 @@ func TestListsAndDictsNameTheirChildren(t *testing.T) {
 	}
 }
 
+func TestListsAndDictsGiveBackWhatTheyHold(t *testing.T) {
+	v, w := scalar(1), scalar(2)
+	l := trackable.NewList(v)
+	l.Append(w)
+	if l.Len() != 2 || l.At(1) != trackable.Object(w) {
+		t.Errorf("list of %d, At(1) = %v, want 2, w", l.Len(), l.At(1))
+	}
+	d := trackable.NewDict().Set("k", v)
+	if d.Get("k") != trackable.Object(v) || d.Get("none") != nil {
+		t.Errorf("Get = %v, %v, want v, nil", d.Get("k"), d.Get("none"))
+	}
+	d.Delete("k")
+	if d.Get("k") != nil || len(d.TrackableChildren()) != 0 {
+		t.Errorf("after Delete: Get = %v, want nil", d.Get("k"))
+	}
+}
+
 func TestUntrackedAndTrackedAgainIsLast(t *testing.T) {
 	root := tree("a", scalar(1), "b", scalar(2), "c", scalar(3))
 	root.Track("b", scalar(4))

@@ -2,6 +2,7 @@ package trackable
 
 import (
 	"encoding"
+	"fmt"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -77,6 +78,9 @@ func stateBytes(stored map[string]tensor.Tensor) ([]byte, error) {
 	elems, err := stored[PyState].Strings()
 	if err != nil {
 		return nil, err
+	}
+	if len(elems) != 1 {
+		return nil, fmt.Errorf("%d strings stored, want one", len(elems))
 	}
 	return []byte(elems[0]), nil
 }

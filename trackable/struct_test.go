@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/big"
 	"math/rand/v2"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -63,6 +64,10 @@ type everything struct {
 	Numbers  map[string]float64
 	Shared   map[string]*layer
 	Nested   map[string]map[string][]int64
+	Pairs    map[string][2]layer
+	Times    map[key]time.Time
+	Texts    map[string]netip.Addr
+	Raws     map[string]tensor.Tensor
 	Raw      tensor.Tensor
 	Var      trackable.Variable[float32]
 	VarPtr   *trackable.Variable[int32]
@@ -73,6 +78,8 @@ type everything struct {
 	Skipped  func() `ckpt:"-"`
 	Marks    struct{}
 }
+
+type key string
 
 func sample() *everything {
 	f := float32(1.5)
@@ -88,7 +95,10 @@ func sample() *everything {
 		Layers: []layer{*l, {B: []float32{7}}}, Pointers: []*layer{l, nil, l},
 		ByName: map[string]layer{"x": {B: []float32{8}, Name: "x"}, "y": {Name: "y"}}, Numbers: map[string]float64{"e": 2.7, "a/b": 3},
 		Shared: map[string]*layer{"l": l, "m": {Name: "m"}}, Nested: map[string]map[string][]int64{"o": {"i": {1, 2}}},
-		Raw: raw, Var: trackable.Variable[float32]{Value: []float32{9}}, VarPtr: trackable.NewScalar[int32]("", 10),
+		Pairs: map[string][2]layer{"p": {{Name: "first"}, {Name: "second"}}},
+		Times: map[key]time.Time{"t": time.Unix(1, 0)}, Texts: map[string]netip.Addr{"ip": netip.MustParseAddr("::1")},
+		Raws: map[string]tensor.Tensor{"r": raw},
+		Raw:  raw, Var: trackable.Variable[float32]{Value: []float32{9}}, VarPtr: trackable.NewScalar[int32]("", 10),
 		Any: trackable.NewScalar[int8]("", 11), Opt: &f,
 	}
 	e.Self = e
@@ -125,6 +135,37 @@ func TestEveryKindOfFieldComesBackInAnEmptyStruct(t *testing.T) {
 	if !reflect.DeepEqual(got.ByName, want.ByName) || !reflect.DeepEqual(got.Layers, want.Layers) || !reflect.DeepEqual(got.Words, want.Words) {
 		t.Errorf("got %v %v %v, want %v %v %v", got.ByName, got.Layers, got.Words, want.ByName, want.Layers, want.Words)
 	}
+}
+
+func TestEveryKindOfFieldComesBackOverOldValues(t *testing.T) {
+	want := sample()
+	src := saved(t, object(t, want))
+	got := sample()
+	got.Bool, got.U, got.Text, got.Bytes[0], got.Grid[1][2], got.Rows[0][1], got.Words[1][0] = false, 0, "", 0, 0, 0, "z"
+	got.Wait, got.At, got.Meta.Author, got.Numbers["e"], got.Nested["o"]["i"][1] = 0, time.Time{}, "you", 0, 0
+	got.Pairs["p"], got.Times["t"], got.ByName["x"] = [2]layer{}, time.Time{}, layer{B: []float32{0}}
+	got.Big.SetInt64(1)
+	got.Rand.Seed(8, 9)
+	*got.Opt, got.Var.Value[0], got.Pointers[0].Name = 0, 0, ""
+	s := restored(t, object(t, got), src, nil)
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil", err)
+	}
+	again := saved(t, object(t, got))
+	for _, name := range src.names {
+		if !again.tensors[name].Equal(src.tensors[name]) {
+			t.Errorf("%s = %q, want %q", name, again.tensors[name].Format(0), src.tensors[name].Format(0))
+		}
+	}
+}
+
+func TestATensorFieldTakesOnlyItsKindOnceItHasOne(t *testing.T) {
+	type model struct{ T tensor.Tensor }
+	src := saved(t, object(t, &model{number(1)}))
+	if _, err := trackable.Restore(object(t, &model{text("x")}), src, nil); !errors.Is(err, trackable.ErrNotMatched) {
+		t.Errorf("Restore of float32 over string = %v, want ErrNotMatched", err)
+	}
+	wantKeys(t, saved(t, object(t, new(model))))
 }
 
 func TestKeysOfAStruct(t *testing.T) {
@@ -318,6 +359,19 @@ func TestMapsKeepKeysThatAreNotStored(t *testing.T) {
 	}
 	if err := s.AssertExistingObjectsMatched(); err == nil {
 		t.Error("AssertExistingObjectsMatched = nil, want an error for b")
+	}
+}
+
+func TestAnIndexAloneMakesNoMemory(t *testing.T) {
+	type model struct{ L []*layer }
+	one := tree("Name", &trackable.StringVariable{Value: []string{"x"}})
+	got := new(model)
+	s := restored(t, object(t, got), saved(t, tree("L", tree("3", one, "01", one, "1000000000", one, "-1", one))), nil)
+	if len(got.L) != 4 || got.L[3] == nil || got.L[1] != nil {
+		t.Errorf("list of %d, want 4 with the last alone not nil", len(got.L))
+	}
+	if err := s.AssertNontrivialMatch(); err != nil {
+		t.Errorf("AssertNontrivialMatch = %v, want nil", err)
 	}
 }
 
