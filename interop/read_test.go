@@ -4,8 +4,10 @@ package interop
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
@@ -124,5 +126,25 @@ func TestLatestAndListFindTensorFlowsCheckpoints(t *testing.T) {
 	}
 	if l := list[0]; l.Path != "ckpt-1" || !l.Complete || !l.Latest || l.Shards != 1 {
 		t.Errorf("List() = %+v, want ckpt-1, complete, latest, one shard", l)
+	}
+}
+
+// TestTheVersionsAreThePinned keeps a CKPT_PYTHON from somewhere else from
+// passing for the environment that requirements.txt describes.
+func TestTheVersionsAreThePinned(t *testing.T) {
+	text, err := os.ReadFile("requirements.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, version, ok := strings.Cut(strings.TrimSpace(line), "=="); ok {
+			pinned[name] = version
+		}
+	}
+	for name, version := range must[map[string]string](t, "versions", nil) {
+		if want := pinned[strings.Replace(name, "tensorflow", "tensorflow_cpu", 1)]; version != want || want == "" {
+			t.Errorf("%s is version %s, requirements.txt says %q", name, version, want)
+		}
 	}
 }
