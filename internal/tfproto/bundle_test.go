@@ -137,6 +137,9 @@ func FuzzProto(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(unhex(f, v.hex))
 	}
+	for _, g := range graphs(f) {
+		f.Add(g)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, m := range []message{
 			tfproto.BundleHeader{}, tfproto.BundleEntry{}, tfproto.TrackableObjectGraph{}, tfproto.SavedTensorSlices{},

@@ -73,6 +73,7 @@ func TestTextThatTensorFlowAcceptsIsAccepted(t *testing.T) {
 	}
 }
 
+// A single field that stands twice TensorFlow takes, and we do not.
 func TestTextThatTensorFlowRefusesIsRefused(t *testing.T) {
 	for _, text := range []string{
 		"foo: 1", `model_checkpoint_path: "a" model_checkpoint_path: "b"`, `model_checkpoint_path: "a`,
@@ -109,6 +110,9 @@ func TestEveryStateComesBack(t *testing.T) {
 
 func FuzzCheckpointState(f *testing.F) {
 	f.Add(managed)
+	for _, s := range goldenStates(f) {
+		f.Add(string(read(f, states+"states/"+s.Name)))
+	}
 	f.Add("model_checkpoint_path: 'a\\'' all_model_checkpoint_timestamps: [1, 2.5e3, -inf]")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := tfproto.ParseCheckpointState([]byte(text))
