@@ -214,6 +214,9 @@ func runAll(back []func() error) []error {
 func (p *pass) applyTask(t *task) error {
 	tensors := t.held
 	if tensors == nil {
+		if done, err := p.readInto(t); done {
+			return err
+		}
 		var err error
 		if tensors, err = p.read(t); err != nil {
 			return err

@@ -71,6 +71,20 @@ func gather(v reflect.Value, shape tensor.Shape) (tensor.Tensor, error) {
 	return tensor.FromBytes(leafDType(elem), shape, data)
 }
 
+func (n leafNode) destination(Object) []byte {
+	v := n.at.value()
+	elem := leafElem(v.Type())
+	if elem.Kind() == reflect.String || !sameInMemory(elem) || v.Kind() != reflect.Slice && !v.CanAddr() {
+		return nil
+	}
+	var parts [][]byte
+	runs(v, func(run []byte) { parts = append(parts, run) })
+	if len(parts) != 1 {
+		return nil
+	}
+	return parts[0]
+}
+
 // toFile returns a run of memory as a file has it.
 func toFile(elem reflect.Type, run []byte) []byte {
 	if sameInMemory(elem) {

@@ -47,8 +47,9 @@ type Saveable interface {
 	// RestoreFromTensors copies the stored tensors, by attribute name, into
 	// the object. It gets all of them in one call, after everything that is
 	// restored with them was verified; an object that implements Checker has
-	// agreed to their dtypes and shapes. The tensors are not to be kept or
-	// changed. (TensorFlow: _restore_from_tensors)
+	// agreed to their dtypes and shapes. Of a variable that was stored in
+	// slices it gets the whole. The tensors are not to be kept or changed.
+	// (TensorFlow: _restore_from_tensors)
 	RestoreFromTensors(map[string]tensor.Tensor) error
 }
 
@@ -78,6 +79,7 @@ type SlotOwner interface {
 	Object
 	// Slots lists the slots there are. The order of their names' first
 	// appearance is the order they are saved in.
+	// (TensorFlow: get_slot_names, get_slot)
 	Slots() []Slot
 	// MakeSlot makes the slot that a checkpoint has and Slots does not list
 	// yet. It may be called for a restore that fails later: a fresh slot is

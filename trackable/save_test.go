@@ -109,6 +109,33 @@ func TestTensorsOfOneObjectKeepTheirOrderAndAreRestoredInOneCall(t *testing.T) {
 	}
 }
 
+func TestSlicesOfOneTensorAreOneAttribute(t *testing.T) {
+	part := func(start int64) trackable.Attribute {
+		v, err := tensor.New(tensor.Shape{1}, []float32{float32(start)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return trackable.Attribute{Name: "x", Tensor: v, Slice: &tensor.Slice{Start: []int64{start}, Length: []int64{1}}, Full: tensor.Shape{2}}
+	}
+	parts := 0
+	root := tree("o", &many{attributes: []trackable.Attribute{part(0), part(1)}})
+	for n, err := range trackable.Save(root, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Slice != nil && n.Name == "o/.ATTRIBUTES/x" && n.Full.Equal(tensor.Shape{2}) {
+			parts++
+		}
+	}
+	g, err := trackable.ReadGraph(saved(t, root))
+	if err != nil || parts != 2 || len(g.Nodes[1].Attributes) != 1 {
+		t.Errorf("%d slices, attributes %v, %v, want 2 slices of one attribute", parts, g.Nodes[1].Attributes, err)
+	}
+	if err := saveError(tree("o", &many{attributes: []trackable.Attribute{part(0), part(0)}})); err == nil {
+		t.Error("Save of one slice twice = nil, want an error")
+	}
+}
+
 func TestStatesAreStoredAfterAllOtherTensors(t *testing.T) {
 	root := tree("s", trackable.State(new(stamp)), "v", scalar(1))
 	wantKeys(t, saved(t, root), "v"+value, "s/.ATTRIBUTES/py_state")

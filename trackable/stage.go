@@ -57,6 +57,30 @@ func (p *pass) read(t *task) (map[string]tensor.Tensor, error) {
 	return tensors, nil
 }
 
+// intoReader is a Source that can read a tensor into memory that is there.
+type intoReader interface {
+	ReadInto(name string, dst []byte) error
+}
+
+// destined is an object of ours whose only tensor has its memory already, in
+// the bytes that a file has; nil otherwise.
+type destined interface{ destination(Object) []byte }
+
+// readInto restores a task that was verified and not held, if it can be read
+// to where it belongs: fresh memory for what is large costs more than the copy.
+func (p *pass) readInto(t *task) (done bool, err error) {
+	src, ok := p.r.src.(intoReader)
+	o, has := t.object.(destined)
+	if !ok || !has || len(t.stored) != 1 || t.stored[0].info.DType == tensor.Bool {
+		return false, nil
+	}
+	dst := o.destination(t.object)
+	if dst == nil {
+		return false, nil
+	}
+	return true, src.ReadInto(t.stored[0].key, dst)
+}
+
 // size is what the file says a task's tensors take; of strings, at least.
 func (t *task) size() int64 {
 	var sum int64

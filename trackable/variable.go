@@ -3,6 +3,7 @@ package trackable
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -62,6 +63,14 @@ func (v *Variable[E]) RestoreFromTensors(stored map[string]tensor.Tensor) error 
 
 func (v *Variable[E]) only(o Object) (Attribute, bool) {
 	return Attribute{Name: VariableValue, FullName: v.Name}, o == Object(v)
+}
+
+func (v *Variable[E]) destination(o Object) []byte {
+	t, err := tensor.New(v.Shape, v.Value)
+	if err != nil || o != Object(v) || !sameInMemory(reflect.TypeFor[E]()) {
+		return nil
+	}
+	return t.Bytes()
 }
 
 // StringVariable is a Variable of strings. (TensorFlow: tf.Variable)
