@@ -1,6 +1,7 @@
 package tensorslice_test
 
 import (
+	"bytes"
 	"fmt"
 	"log"
 	"os"
@@ -10,18 +11,14 @@ import (
 )
 
 func Example() {
-	f, err := os.Open("testdata/tf/slices")
+	data, err := os.ReadFile("testdata/tf/slices")
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println("V1:", tensorslice.IsV1(f, info.Size()))
+	file := tensorslice.File{Name: "slices", ReaderAt: bytes.NewReader(data), Size: int64(len(data))}
+	fmt.Println("V1:", tensorslice.IsV1(file, file.Size))
 
-	r, err := tensorslice.NewReader([]tensorslice.File{{Name: "slices", ReaderAt: f, Size: info.Size()}})
+	r, err := tensorslice.NewReader([]tensorslice.File{file})
 	if err != nil {
 		log.Fatal(err)
 	}

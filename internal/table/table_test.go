@@ -57,13 +57,19 @@ func layout(t testing.TB, file []byte) (s []string) {
 		t.Fatal(err)
 	}
 	i := 0
-	for e := range keys.Entries() {
+	for e, err := range keys.Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
 		b, err := r.Block(data[i])
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for range b.Entries() {
+		for _, err := range b.Entries() {
+			if err != nil {
+				t.Fatal(err)
+			}
 			n++
 		}
 		s = append(s, fmt.Sprintf("%q %d", e.Key, n))
