@@ -16,8 +16,11 @@ import (
 // the same Checkpoint is under way.
 var ErrSaving = errors.New("another save or restore is under way")
 
-// counterName is the child that counts the saves (checkpoint/checkpoint.py).
-const counterName = "save_counter"
+// Names of children that TensorFlow adds (checkpoint/checkpoint.py).
+const (
+	counterName = "save_counter" // counts the saves
+	rootName    = "root"         // the root itself, sorted among the objects
+)
 
 // Objects are the named objects of a Checkpoint, its keyword arguments in
 // TensorFlow.
@@ -47,6 +50,7 @@ type Checkpoint struct {
 	trackable.Node // the objects, "root", and save_counter, each an edge
 	root           trackable.Object
 	o              Options
+	misuse         error // of New
 	busy           sync.Mutex
 }
 
@@ -74,9 +78,10 @@ func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
 		if named == nil {
 			named = make(Objects)
 		}
-		// "root" is one of the names and sorted among them
-		// (checkpoint/checkpoint.py, Checkpoint.__init__).
-		named["root"] = root
+		if o, taken := named[rootName]; taken && o != root {
+			c.misuse = fmt.Errorf("object %q: the root itself has this name", rootName)
+		}
+		named[rootName] = root
 	}
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		c.Node.Track(name, named[name])

@@ -310,6 +310,26 @@ func TestRollingBackSurvivesACrashAfterEachChange(t *testing.T) {
 	}
 }
 
+// TestRollingBackRemovesWhatOnlyTheNewCheckpointHas: the old one had two data
+// files, and the new one's single file was there already.
+func TestRollingBackRemovesWhatOnlyTheNewCheckpointHas(t *testing.T) {
+	dir := mem.Dir()
+	writeSharded(t, dir, "m-1", 1)
+	before := listing(t, dir)
+	c, _ := one(2)
+	const linksReceiptAndData = 3 + 2
+	if err := c.Write(background(), &mortal{Dir: dir, left: linksReceiptAndData}, "m-1"); !errors.Is(err, errDead) {
+		t.Fatalf("Write() = %v, want it dead", err)
+	}
+	if err := settlePath(background(), dir, "m-1"); err != nil {
+		t.Fatal(err)
+	}
+	wantPaths(t, "files", listing(t, dir), before...)
+	if got := value(t, dir, "m-1"); got != 1 {
+		t.Errorf("restored %v, want 1", got)
+	}
+}
+
 func TestExplicitNumberUsedAgainSurvivesACrashAfterEachChange(t *testing.T) {
 	run := func(dir storage.Dir, done func()) {
 		c, v := one(0)

@@ -12,7 +12,7 @@ import (
 // exclusive runs do while this process, and in it this goroutine, is the only
 // one that writes to dir.
 func exclusive(ctx context.Context, dir storage.Dir, do func() error) error {
-	unlock, err := lockDir(ctx, dir)
+	unlock, _, err := lockDir(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -24,13 +24,14 @@ func exclusive(ctx context.Context, dir storage.Dir, do func() error) error {
 }
 
 // lockDir keeps other processes from writing to dir. A place without locks
-// offers no such protection; TensorFlow's users live without it everywhere.
-func lockDir(ctx context.Context, dir storage.Dir) (unlock func() error, err error) {
+// offers no such protection, and is not locked then; TensorFlow's users live
+// without it everywhere.
+func lockDir(ctx context.Context, dir storage.Dir) (unlock func() error, locked bool, err error) {
 	unlock, err = storage.Lock(ctx, dir, stateName)
 	if errors.Is(err, errors.ErrUnsupported) {
-		return func() error { return nil }, nil
+		return func() error { return nil }, false, nil
 	}
-	return unlock, err
+	return unlock, err == nil, err
 }
 
 // turns are the directories somebody in this process writes to now. The lock

@@ -34,19 +34,19 @@ func newFiles(ctx context.Context, dir storage.Dir) *files {
 }
 
 // file opens the file name.
-func (fs *files) file(name string) (*file, error) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if f := fs.open[name]; f != nil {
+func (s *files) file(name string) (*file, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.open[name]; f != nil {
 		return f, nil
 	}
-	opened, err := fs.dir.Open(fs.context(), name)
+	opened, err := s.dir.Open(s.context(), name)
 	if err != nil {
 		return nil, err
 	}
-	f := &file{of: fs, name: name, size: opened.Size()}
-	fs.open[name] = f
-	if fs.closed {
+	f := &file{of: s, name: name, size: opened.Size()}
+	s.open[name] = f
+	if s.closed {
 		return f, opened.Close()
 	}
 	f.opened = opened
@@ -54,20 +54,20 @@ func (fs *files) file(name string) (*file, error) {
 }
 
 // context is the caller's until Close.
-func (fs *files) context() context.Context {
-	if fs.closed {
-		return context.WithoutCancel(fs.ctx)
+func (s *files) context() context.Context {
+	if s.closed {
+		return context.WithoutCancel(s.ctx)
 	}
-	return fs.ctx
+	return s.ctx
 }
 
 // close closes all files, and waits for the readings in progress.
-func (fs *files) close() error {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.closed = true
+func (s *files) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	var first error
-	for _, f := range fs.open {
+	for _, f := range s.open {
 		if f.opened == nil {
 			continue
 		}

@@ -45,6 +45,7 @@ func (l *ledger) takeOver(s State, now time.Time, present func(path string) bool
 // state file without times manages none. An absolute entry means the file of
 // its last element in this directory, if that is present.
 func managedIn(s State, now, lastPreserved time.Time, present func(path string) bool) (list []retention.Checkpoint, refused []string) {
+	place := make(map[string]int)
 	for i, entry := range s.AllModelCheckpointPaths {
 		p, absolute, ok := localPath(entry)
 		if !ok || absolute && !present(p) {
@@ -55,20 +56,17 @@ func managedIn(s State, now, lastPreserved time.Time, present func(path string) 
 			continue
 		}
 		t := earlier(s.AllModelCheckpointTimestamps[i], now)
-		if t.After(lastPreserved) {
-			list = put(list, retention.Checkpoint{Path: p, Time: t})
+		if !t.After(lastPreserved) {
+			continue
 		}
+		if at, twice := place[p]; twice {
+			list[at].Time = t
+			continue
+		}
+		place[p] = len(list)
+		list = append(list, retention.Checkpoint{Path: p, Time: t})
 	}
 	return list, refused
-}
-
-// put sets a checkpoint in its place, or as the last if the list lacks it.
-func put(list []retention.Checkpoint, c retention.Checkpoint) []retention.Checkpoint {
-	if i := find(list, c.Path); i >= 0 {
-		list[i] = c
-		return list
-	}
-	return append(list, c)
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -24,7 +24,7 @@ import (
 //
 // Both of TensorFlow's formats are read; where one path has a checkpoint of
 // each, V2 is meant, as in TensorFlow. Data files are opened when they are
-// needed. A checkpoint that is not there is an error that wraps
+// needed; until Close all reading obeys ctx. A checkpoint that is not there is an error that wraps
 // fs.ErrNotExist. (TensorFlow: tf.train.load_checkpoint)
 func Load(ctx context.Context, dir storage.Dir, path string) (*Reader, error) {
 	at, err := locate(ctx, dir, path)

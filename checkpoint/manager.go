@@ -33,6 +33,10 @@ type ManagerOptions struct {
 	// CheckpointInterval is how many steps there are at least between two
 	// saves; it needs StepCounter. (TensorFlow: checkpoint_interval)
 	CheckpointInterval int64
+	// LastCheckpointStep is the step that CheckpointInterval counts from
+	// before the first save. Nil: the first save is due.
+	// (TensorFlow: last_checkpoint_step)
+	LastCheckpointStep *int64
 	// InitFn is called by RestoreOrInitialize when there is nothing to
 	// restore. (TensorFlow: init_fn)
 	InitFn func(context.Context) error
@@ -61,6 +65,7 @@ type Manager struct {
 	seen     []byte // the state file as it was last read or written
 	writing  bool   // opened for writing
 	unlock   func() error
+	locked   bool   // other processes are kept out
 	lastStep *int64 // step of the last save or restore
 	failed   error  // what the last sweep could not remove
 	closed   bool
@@ -88,7 +93,7 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 	if err := m.o.check(); err != nil {
 		return nil, fmt.Errorf("manager options: %w", err)
 	}
-	m.l.name = m.o.CheckpointName
+	m.l.name, m.lastStep = m.o.CheckpointName, m.o.LastCheckpointStep
 	if err := m.open(ctx); err != nil {
 		return nil, fmt.Errorf("open manager: %w", err)
 	}
@@ -132,22 +137,23 @@ func (m *Manager) policy() retention.Policy {
 // an older checkpoint: that is for the caller to decide.
 // (TensorFlow: tf.train.CheckpointManager.restore_or_initialize)
 func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.l.latest == "" {
+	path = m.LatestCheckpoint()
+	if path == "" {
 		if m.o.InitFn == nil {
 			return "", nil
 		}
 		return "", m.o.InitFn(ctx)
 	}
-	if _, err := m.c.Restore(ctx, m.dir, m.l.latest); err != nil {
+	if _, err := m.c.Restore(ctx, m.dir, path); err != nil {
 		return "", err
 	}
 	if m.o.StepCounter != nil {
 		step := m.o.StepCounter()
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		m.lastStep = &step
 	}
-	return m.l.latest, nil
+	return path, nil
 }
 
 // LatestCheckpoint returns the path of the newest checkpoint, "" if there is

@@ -51,7 +51,7 @@ func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, 
 		m.o.Logger.Warn("found a checkpoint that the state file does not know yet", "path", c.Path)
 		m.l.latest = c.Path
 		if c.Time.After(m.l.lastPreserved) {
-			m.l.active = put(m.l.active, c)
+			m.l.active = append(m.l.active, c)
 		}
 	}
 	return nil

@@ -118,11 +118,11 @@ func newestOf(sets map[string]*fileSet, name string) string {
 // the lock and ends what a writer that died has left.
 func (m *Manager) openForWriting(ctx context.Context) error {
 	if m.unlock == nil {
-		unlock, err := lockDir(ctx, m.dir)
+		unlock, locked, err := lockDir(ctx, m.dir)
 		if err != nil {
 			return err
 		}
-		m.unlock = unlock
+		m.unlock, m.locked = unlock, locked
 	}
 	text, err := m.readState(ctx)
 	if err != nil {
@@ -140,7 +140,11 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 			return err
 		}
 	}
-	m.tidy(ctx)
+	// What looks left over may be another process's, just being written,
+	// where nothing keeps that out.
+	if m.locked {
+		m.tidy(ctx)
+	}
 	m.writing = true
 	return nil
 }

@@ -141,6 +141,19 @@ func TestScenario011Interval(t *testing.T) {
 	}
 }
 
+func TestScenario012LastCheckpointStep(t *testing.T) {
+	c, _ := one(1)
+	step := int64(1)
+	m := newManager(t, c, mem.Dir(), &ManagerOptions{CheckpointInterval: 2, LastCheckpointStep: number64(1),
+		StepCounter: func() int64 { return step }})
+	for _, want := range []string{"", "", "ckpt-1"} {
+		if got := mustSave(t, m, nil); got != want {
+			t.Errorf("Save() at step %d = %q, want %q", step, got, want)
+		}
+		step++
+	}
+}
+
 func TestScenario013IntervalAfterRestore(t *testing.T) {
 	dir := mem.Dir()
 	c, _ := one(1)

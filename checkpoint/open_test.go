@@ -361,6 +361,52 @@ func TestManagersOfOneProcessShareADirectory(t *testing.T) {
 	}
 }
 
+func TestFirstSaveSeesWhatWasWrittenSinceOpening(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c1, _ := one(1)
+	c2, _ := one(2)
+	o := &ManagerOptions{MaxToKeep: 2, Now: now.tick}
+	late := newManager(t, c2, dir, o)
+	early := newManager(t, c1, dir, o)
+	mustSave(t, early, nil)
+	mustSave(t, early, nil)
+	if got := mustSave(t, late, nil); got != "ckpt-3" {
+		t.Errorf("Save() = %q, want ckpt-3", got)
+	}
+	wantPaths(t, "Checkpoints()", late.Checkpoints(), "ckpt-2", "ckpt-3")
+	wantPaths(t, "state's paths", readState(t, dir).AllModelCheckpointPaths, "ckpt-2", "ckpt-3")
+}
+
+func TestInitFnMayUseTheManager(t *testing.T) {
+	c, _ := one(1)
+	var m *Manager
+	m = newManager(t, c, mem.Dir(), &ManagerOptions{InitFn: func(ctx context.Context) error {
+		_, err := m.Save(ctx, nil)
+		return err
+	}})
+	if got, err := m.RestoreOrInitialize(background()); got != "" || err != nil {
+		t.Errorf("RestoreOrInitialize() = %q, %v", got, err)
+	}
+	if got := m.LatestCheckpoint(); got != "ckpt-1" {
+		t.Errorf("LatestCheckpoint() = %q, want ckpt-1", got)
+	}
+}
+
+// TestWithoutLocksNothingIsTidied: what looks like a leftover may be another
+// process's, just being written.
+func TestWithoutLocksNothingIsTidied(t *testing.T) {
+	dir := struct{ storage.Dir }{savedBy(t, ManagerOptions{}, 1)}
+	writeFile(t, dir, "ckpt-5.receipt.json", `{"schema":1,"path":"ckpt-5"}`)
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick})
+	if got := mustSave(t, m, nil); got != "ckpt-6" {
+		t.Errorf("Save() = %q, want ckpt-6", got)
+	}
+	if !contains(listing(t, dir), "ckpt-5.receipt.json") {
+		t.Error("ckpt-5.receipt.json is gone")
+	}
+}
+
 func TestSaveDuringASaveIsRefused(t *testing.T) {
 	c, _ := one(1)
 	c.busy.Lock()
@@ -389,18 +435,71 @@ func TestNewestCheckpointIsKeptWhateverThePolicySays(t *testing.T) {
 func TestOrphanWithoutOurReceiptStays(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 1)
 	writeFile(t, dir, "ckpt-7.data-00000-of-00001", "TensorFlow is just writing this")
-	writeFile(t, dir, "ckpt-8.data-00000-of-00001", "abc")
-	writeFile(t, dir, "ckpt-8.receipt.json", `{"schema":1,"path":"ckpt-8","files":[{"name":"ckpt-8.data-00000-of-00001","size":4,"crc32c":"0"}]}`)
+	writeFile(t, dir, "ckpt-3.data-00000-of-00001", "abc")
+	writeFile(t, dir, "ckpt-3.receipt.json", `{"schema":1,"path":"ckpt-3","files":[{"name":"ckpt-3.data-00000-of-00001","size":4,"crc32c":"0"}]}`)
 	writeFile(t, dir, "ckpt-5.receipt.json", `{"schema":1,"path":"ckpt-5"}`)
 	c, _ := one(1)
 	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick})
 	mustSave(t, m, nil)
 	left := listing(t, dir)
-	for name, want := range map[string]bool{"ckpt-7.data-00000-of-00001": true, "ckpt-8.data-00000-of-00001": true,
-		"ckpt-8.receipt.json": true, "ckpt-5.receipt.json": false} {
+	for name, want := range map[string]bool{"ckpt-7.data-00000-of-00001": true, "ckpt-3.data-00000-of-00001": true,
+		"ckpt-3.receipt.json": true, "ckpt-5.receipt.json": false} {
 		if contains(left, name) != want {
 			t.Errorf("%s is there: %v, want %v", name, !want, want)
 		}
+	}
+}
+
+// TestRecoverySetOfARemovedCheckpointIsNotBroughtBack: somebody who knows
+// nothing of recovery sets has removed the checkpoint.
+func TestRecoverySetOfARemovedCheckpointIsNotBroughtBack(t *testing.T) {
+	dir := savedBy(t, ManagerOptions{}, 3)
+	for _, name := range []string{"ckpt-2.data-00000-of-00001", "ckpt-2.receipt.json", "ckpt-2.index"} {
+		if err := storage.Link(background(), dir, name, recoveryName("ckpt-2", name)); err != nil {
+			t.Fatal(err)
+		}
+		remove(t, dir, name)
+	}
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick})
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-3", "ckpt-4")
+}
+
+func TestCloseLeavesAnothersStateFileAlone(t *testing.T) {
+	fails, now := true, at(1000)
+	disk := mem.Dir()
+	dir := &failing{disk, func(op, name string) error {
+		if fails && op == "remove" {
+			return errDisk
+		}
+		return nil
+	}}
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	mustSave(t, m, nil)
+	mustSave(t, m, nil)
+	mustSave(t, newManager(t, c, dir, &ManagerOptions{CheckpointName: "b", Now: now.tick}), nil)
+	before := readFile(t, disk, stateName)
+	fails = false
+	if err := m.Close(background()); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+	wantPaths(t, "on disk", onDisk(t, disk), "b-3", "ckpt-2")
+	if got := readFile(t, disk, stateName); got != before {
+		t.Errorf("state file changed to\n%s", got)
+	}
+}
+
+func TestPlainSaveReplacesAStateFileThatMakesNoSense(t *testing.T) {
+	for _, text := range []string{"", "garbage", "model_checkpoint_path: \"a\"\nall_model_checkpoint_timestamps: 5.0\n"} {
+		dir := mem.Dir()
+		writeFile(t, dir, stateName, text)
+		c, _ := one(1)
+		if _, err := c.Save(background(), dir, "ckpt"); err != nil {
+			t.Errorf("Save() = %v", err)
+		}
+		wantPaths(t, "state's paths", readState(t, dir).AllModelCheckpointPaths, "ckpt-1")
 	}
 }
 

@@ -291,7 +291,16 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		{"a tensor's byte", func(dir storage.Dir) { flip(t, dir, data, 1, 1) }, valueKey, format.ErrCorrupt},
 		{"data missing", func(dir storage.Dir) { remove(t, dir, data) }, data, fs.ErrNotExist},
 		{"data longer", func(dir storage.Dir) { writeFile(t, dir, data, readFile(t, dir, data)+"x") }, data, format.ErrCorrupt},
-		{"footer's padding", func(dir storage.Dir) { flip(t, dir, index, len(readFile(t, dir, index))-10, 0) }, index, format.ErrCorrupt},
+		{"an index that the receipt is not about", func(dir storage.Dir) {
+			r, err := ReadReceipt(background(), dir, "ckpt-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Files[1].CRC32C ^= 1
+			if err := writeReceipt(background(), dir, "ckpt-1", r); err != nil {
+				t.Fatal(err)
+			}
+		}, index, format.ErrCorrupt},
 		{"receipt broken", func(dir storage.Dir) { writeFile(t, dir, receipt, "{}") }, receipt, nil},
 		{"receipt of another", func(dir storage.Dir) {
 			writeFile(t, dir, receipt, strings.ReplaceAll(readFile(t, dir, receipt), index, "x.index"))
@@ -312,9 +321,50 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		if (err == nil) != (test.where == "") || test.is != nil && !errors.Is(err, test.is) {
 			t.Errorf("%s: Verify() = %v", test.what, err)
 		}
+		if test.what == "data longer" && !strings.Contains(err.Error(), "the receipt says 1") {
+			t.Errorf("%s: Verify() = %v, want both sizes told", test.what, err)
+		}
 		if test.where != "" && told[test.where] == nil {
 			t.Errorf("%s: told %v, want it told of %s", test.what, told, test.where)
 		}
+	}
+}
+
+// counting counts the bytes read of data files.
+type counting struct {
+	storage.Dir
+	n *int
+}
+
+func (c counting) Open(ctx context.Context, name string) (storage.File, error) {
+	f, err := c.Dir.Open(ctx, name)
+	if err != nil || !strings.Contains(name, ".data-") {
+		return f, err
+	}
+	return &countingFile{f, c.n}, nil
+}
+
+type countingFile struct {
+	storage.File
+	n *int
+}
+
+func (f *countingFile) ReadAt(b []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(b, off)
+	*f.n += n
+	return n, err
+}
+
+func TestVerifyReadsDataOnce(t *testing.T) {
+	n, dir := 0, mem.Dir()
+	if err := New(nil, Objects{"v": variable(make([]float32, 1e5)...)}, nil).Write(background(), dir, "m"); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(t, counting{dir, &n}, "m").Verify(background(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if size := len(readFile(t, dir, "m.data-00000-of-00001")); n > size+size/10 {
+		t.Errorf("Verify read %d bytes of %d", n, size)
 	}
 }
 

@@ -152,6 +152,9 @@ func (c *Checkpoint) Read(ctx context.Context, dir storage.Dir, path string) (*t
 }
 
 func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string) (*trackable.LoadStatus, error) {
+	if c.misuse != nil {
+		return nil, c.misuse
+	}
 	r, err := Load(ctx, dir, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), err)

@@ -103,6 +103,13 @@ func TestSentences(t *testing.T) {
 			c, _ := one(1)
 			return c.Write(background(), dir, "ckpt-1.recovery")
 		}, nil},
+		{"an object with the root's name", func(dir storage.Dir) error {
+			return New(variable(1), Objects{"root": variable(2)}, nil).Write(background(), dir, "x")
+		}, nil},
+		{"an object with the name of a child of the root", func(dir storage.Dir) error {
+			root := new(trackable.Node).Track("a", variable(1))
+			return New(root, Objects{"a": variable(2)}, nil).Write(background(), dir, "x")
+		}, nil},
 		{"an object that is nil", func(dir storage.Dir) error {
 			return New(nil, Objects{"v": nil}, nil).Write(background(), dir, "x")
 		}, nil},
@@ -148,9 +155,6 @@ func flipped(t *testing.T, dir storage.Dir, name string, bit int) {
 	t.Helper()
 	a, b, s := variable(-1, -1, -1), variable(-1), &trackable.StringVariable{Value: []string{"old"}}
 	_, err := New(nil, Objects{"a": a, "b": b, "s": s}, nil).Read(background(), dir, "m")
-	if err == nil && a.Value[0] == 1 && b.Value[0] == 4 && s.Value[0] == "text" && name == "m.index" {
-		return // padding of the footer: nothing was wrong with what was read
-	}
 	if err == nil {
 		t.Errorf("bit %d of %s flipped: no error", bit, name)
 	}

@@ -55,6 +55,9 @@ func (c *Checkpoint) writeAlone(ctx context.Context, dir storage.Dir, path strin
 // publish writes w and makes it durable: the index last, which is what makes
 // it a checkpoint. It fills in w.receipt.
 func (c *Checkpoint) publish(ctx context.Context, w *writing) (err error) {
+	if c.misuse != nil {
+		return c.misuse
+	}
 	if err := checkPath(w.path); err != nil {
 		return err
 	}
