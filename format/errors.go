@@ -3,6 +3,7 @@ package format
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -23,11 +24,12 @@ type CorruptError struct {
 	Reason string // "crc32c is 5450aa43, index says abf5eb7a"
 }
 
-// Error returns one sentence: what, where and why.
+// Error returns one sentence: what, where and why. A name that would not
+// print, which a damaged or hostile file may have, is quoted.
 func (e *CorruptError) Error() string {
 	var b strings.Builder
 	if e.Tensor != "" {
-		fmt.Fprintf(&b, "%s in ", e.Tensor)
+		fmt.Fprintf(&b, "%s in ", printable(e.Tensor))
 	}
 	fmt.Fprintf(&b, "%s at byte %d", e.Part, e.Offset)
 	if e.Length > 0 {
@@ -35,6 +37,14 @@ func (e *CorruptError) Error() string {
 	}
 	fmt.Fprintf(&b, ": %s", e.Reason)
 	return b.String()
+}
+
+func printable(name string) string {
+	quoted := strconv.Quote(name)
+	if quoted == `"`+name+`"` {
+		return name
+	}
+	return quoted
 }
 
 // Is reports whether target is ErrCorrupt.

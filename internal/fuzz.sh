@@ -9,7 +9,7 @@ one() {
   pkg=$1 target=$2 time=$3
   log=$(mktemp)
   result=ok
-  go test "$pkg" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -parallel 1 >"$log" 2>&1 || result=FAILED
+  go test "$pkg" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10s -parallel 1 >"$log" 2>&1 || result=FAILED
   execs=$(grep -o 'execs: [0-9]*' "$log" | tail -n 1 | grep -o '[0-9]*' || echo 0)
   echo "$pkg $target $execs $result"
   if [ "$result" = FAILED ]; then cat "$log" >&2; fi

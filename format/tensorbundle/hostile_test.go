@@ -107,27 +107,14 @@ func victim(t testing.TB) bundle {
 		[]format.Named{part("1,2", 4, 5), {Name: "none", Tensor: f32(t, tensor.Shape{0})}, {Name: "raw", Tensor: raw}})
 }
 
-func TestEveryFlippedByteIsNoticedOrHarmless(t *testing.T) {
+func TestEveryFlippedByteIsNoticed(t *testing.T) {
 	good := victim(t)
-	want, err := all(good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	harmless := 0
 	for i := range len(good.index) + len(good.data[0]) + len(good.data[1]) {
 		for _, mask := range []byte{0x01, 0x80, 0xff} {
-			got, err := all(good.flip(i, mask))
-			switch {
-			case err == nil && maps.EqualFunc(got, want, tensor.Tensor.Equal):
-				harmless++
-			case !errors.Is(err, format.ErrCorrupt):
+			if got, err := all(good.flip(i, mask)); !errors.Is(err, format.ErrCorrupt) {
 				t.Errorf("byte %d flipped by %x: %v, %v", i, mask, got, err)
 			}
 		}
-	}
-	// Only the footer's padding is not looked at: Layout checks the metaindex.
-	if harmless > 3*40 {
-		t.Errorf("%d flips go unnoticed", harmless)
 	}
 }
 

@@ -33,18 +33,12 @@ func all(files ...[]byte) (map[string]tensor.Tensor, error) {
 
 func TestEveryFlippedByteIsNoticed(t *testing.T) {
 	good := read(t, "slices")
-	harmless := 0
 	for i := range good {
 		bad := bytes.Clone(good)
 		bad[i] ^= 0xff
-		if m, err := all(bad); err == nil {
-			harmless++
-		} else if !errors.Is(err, format.ErrCorrupt) {
+		if m, err := all(bad); !errors.Is(err, format.ErrCorrupt) {
 			t.Errorf("byte %d flipped: %v, %v", i, m, err)
 		}
-	}
-	if harmless > 36 {
-		t.Errorf("%d flips go unnoticed; the footer's padding is 36 bytes", harmless)
 	}
 }
 

@@ -54,6 +54,13 @@ func appendHandle(b []byte, h Handle) []byte {
 	return binary.AppendUvarint(b, uint64(h.Size))
 }
 
+func appendFooter(b []byte, meta, index Handle) []byte {
+	end := len(b) + handlesSize
+	b = appendHandle(appendHandle(b, meta), index)
+	b = append(b, make([]byte, end-len(b))...)
+	return binary.LittleEndian.AppendUint64(b, magic)
+}
+
 // parseHandle takes a handle off the front of b. The block and its trailer
 // must end by limit, so that a handle is safe to allocate by.
 func parseHandle(b []byte, limit int64) (h Handle, rest []byte, err error) {

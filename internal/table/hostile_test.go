@@ -50,27 +50,14 @@ func TestEveryTruncationIsNoticed(t *testing.T) {
 	}
 }
 
-func TestEveryFlippedByteIsNoticedOrHarmless(t *testing.T) {
+func TestEveryFlippedByteIsNoticed(t *testing.T) {
 	file := unhex(t, halfPlusTwo)
-	want, err := list(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	harmless := 0
-	for i := range file {
+	for i := range 8 * len(file) {
 		bad := slices.Clone(file)
-		bad[i] ^= 0xff
-		got, err := list(bad)
-		switch {
-		case err == nil && slices.Equal(got, want):
-			harmless++
-		case !errors.Is(err, format.ErrCorrupt):
-			t.Errorf("byte %d flipped: %q, %v", i, got, err)
+		bad[i/8] ^= 1 << (i % 8)
+		if got, err := list(bad); !errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("bit %d flipped: %q, %v", i, got, err)
 		}
-	}
-	// The metaindex block, which nobody reads, and the footer's padding.
-	if harmless > 13+36 {
-		t.Errorf("%d flipped bytes go unnoticed", harmless)
 	}
 }
 

@@ -62,13 +62,11 @@ func (w *Writer) Add(key, value []byte) error {
 func (w *Writer) Close() error {
 	w.flush()
 	meta := newBuilder(restartInterval)
-	footer := appendHandle(nil, w.block(&meta))
+	metaAt := w.block(&meta)
 	if w.waiting {
 		w.addIndex(successor(w.last))
 	}
-	footer = appendHandle(footer, w.block(&w.index))
-	footer = append(footer, make([]byte, handlesSize-len(footer))...)
-	w.write(binary.LittleEndian.AppendUint64(footer, magic))
+	w.write(appendFooter(nil, metaAt, w.block(&w.index)))
 	err := w.err
 	if err == nil {
 		w.err = errClosed

@@ -51,9 +51,8 @@ func (s *TensorShape) merge(b []byte) error {
 func (s TensorSlice) marshal() []byte {
 	var b []byte
 	for i := range s.Start {
-		var extent []byte
+		extent := appendVarint(nil, 1, s.Start[i])
 		if s.Length[i] != -1 {
-			extent = appendVarint(nil, 1, s.Start[i])
 			// In a oneof, the length is there even when it is zero.
 			extent = protowire.AppendTag(extent, 2, protowire.VarintType)
 			extent = protowire.AppendVarint(extent, uint64(s.Length[i]))
