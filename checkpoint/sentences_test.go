@@ -155,9 +155,6 @@ func flipped(t *testing.T, dir storage.Dir, name string, bit int) {
 	t.Helper()
 	a, b, s := variable(-1, -1, -1), variable(-1), &trackable.StringVariable{Value: []string{"old"}}
 	_, err := New(nil, Objects{"a": a, "b": b, "s": s}, nil).Read(background(), dir, "m")
-	if err == nil && name == "m.index" && a.Value[0] == 1 && b.Value[0] == 4 && s.Value[0] == "text" {
-		return // the footer has no checksum: a number there can be spelled longer
-	}
 	if err == nil {
 		t.Errorf("bit %d of %s flipped: no error", bit, name)
 	}
