@@ -2,9 +2,12 @@
 # Runs every fuzz target of the module for the given time, two at a time, and
 # prints a line for each: package, target, executions, result. Exits 1 if one
 # found something; the input then lies in the package's testdata/fuzz.
+#
+#   internal/fuzz.sh 10m              all of them
+#   internal/fuzz.sh 1m 'Proto|State' those whose names match
 set -euo pipefail
 cd "$(dirname "$0")/.."
-time=${1:-10m}
+time=${1:-10m} which=${2:-.}
 one() {
   pkg=$1 target=$2 time=$3
   log=$(mktemp)
@@ -18,5 +21,5 @@ one() {
 }
 export -f one
 git ls-files '*_test.go' | xargs grep -o '^func Fuzz[A-Za-z0-9]*' |
-  sed -E 's|^(.*)/[^/]*:func (Fuzz.*)$|./\1 \2|' |
+  sed -E 's|^(.*)/[^/]*:func (Fuzz.*)$|./\1 \2|' | { grep -E " Fuzz.*($which)" || true; } |
   xargs -P 2 -L 1 bash -c 'one "$0" "$1" "'"$time"'"'
