@@ -21,5 +21,5 @@ one() {
 }
 export -f one
 git ls-files '*_test.go' | xargs grep -o '^func Fuzz[A-Za-z0-9]*' |
-  sed -E 's|^(.*)/[^/]*:func (Fuzz.*)$|./\1 \2|' | { grep -E " Fuzz.*($which)" || true; } |
+  sed -E 's|^(.*)/[^/]*:func (Fuzz.*)$|./\1 \2|' | { grep -E " [A-Za-z]*($which)" || true; } |
   xargs -P 2 -L 1 bash -c 'one "$0" "$1" "'"$time"'"'
