@@ -68,6 +68,9 @@ type Manager struct {
 	locked   bool   // other processes are kept out
 	lastStep *int64 // step of the last save or restore
 	failed   error  // what the last sweep could not remove
+	// half are the checkpoints of saves that failed, perhaps after the index
+	// was published: files that nobody would ever remove.
+	half []retention.Checkpoint
 	closed   bool
 }
 

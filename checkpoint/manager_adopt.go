@@ -57,6 +57,22 @@ func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, 
 	return nil
 }
 
+// adoptHalf returns the list with those checkpoints of failed saves that are
+// complete after all.
+func (m *Manager) adoptHalf(ctx context.Context, sets map[string]*fileSet) (ledger, error) {
+	l := m.l
+	for _, c := range m.half {
+		ok, err := describes(ctx, m.dir, sets[c.Path])
+		if err != nil {
+			return ledger{}, err
+		}
+		if ok && find(l.active, c.Path) < 0 {
+			l.active = append(slices.Clip(l.active), c)
+		}
+	}
+	return l, nil
+}
+
 // recognize returns the complete, verified checkpoints above a number that a
 // manager of this name saved and did not preserve, oldest first.
 func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above int64, now time.Time) ([]retention.Checkpoint, error) {

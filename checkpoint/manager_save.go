@@ -118,19 +118,31 @@ func (s *save) commit(ctx context.Context, w *writing) error {
 	return m.c.counting(taken, func(count int64) error {
 		s.path = numbered(m.l.name, s.number(count))
 		w.path = s.path
-		if err := m.c.publish(ctx, w); err != nil {
+		next, err := s.publish(ctx, w)
+		if err != nil {
+			m.half = append(m.half, s.entry(m.o.Now()))
 			return err
 		}
-		next := m.l.saved(s.entry(w.receipt.Time))
-		if err := m.record(ctx, next); err != nil {
-			return err
-		}
-		m.l = next
+		m.l, m.half = next, nil
 		if s.at != nil {
 			m.lastStep = s.at
 		}
 		return nil
 	})
+}
+
+// publish returns the list as it is when the checkpoint and the state file are
+// written.
+func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
+	if err := s.m.c.publish(ctx, w); err != nil {
+		return ledger{}, err
+	}
+	next, err := s.m.adoptHalf(ctx, w.old)
+	if err != nil {
+		return ledger{}, err
+	}
+	next = next.saved(s.entry(w.receipt.Time))
+	return next, s.m.record(ctx, next)
 }
 
 // taken returns the highest number that must not be used again. A number that

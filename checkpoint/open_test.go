@@ -458,7 +458,9 @@ func TestRecoverySetOfARemovedCheckpointIsNotBroughtBack(t *testing.T) {
 		if err := storage.Link(background(), dir, name, recoveryName("ckpt-2", name)); err != nil {
 			t.Fatal(err)
 		}
-		remove(t, dir, name)
+		if name != "ckpt-2.receipt.json" { // TensorFlow does not know it
+			remove(t, dir, name)
+		}
 	}
 	c, _ := one(1)
 	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick})
