@@ -58,11 +58,15 @@ func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, 
 }
 
 // adoptHalf returns the list with those checkpoints of failed saves that are
-// complete after all.
+// complete after all, and removes the files of the others.
 func (m *Manager) adoptHalf(ctx context.Context, sets map[string]*fileSet) (ledger, error) {
 	l := m.l
 	for _, c := range m.half {
-		ok, err := describes(ctx, m.dir, sets[c.Path])
+		s := sets[c.Path]
+		ok, err := describes(ctx, m.dir, s)
+		if err == nil && m.locked && s != nil && s.index == nil && s.receipt != nil {
+			err = m.removeOrphan(ctx, s)
+		}
 		if err != nil {
 			return ledger{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/retention"
@@ -171,7 +172,7 @@ func (s *save) number(count int64) int64 {
 }
 
 func (s *save) entry(now time.Time) retention.Checkpoint {
-	c := retention.Checkpoint{Path: s.path, Time: now, Metrics: s.o.Metrics}
+	c := retention.Checkpoint{Path: s.path, Time: now, Metrics: maps.Clone(s.o.Metrics)}
 	if s.step != nil {
 		c.Step = *s.step
 	}

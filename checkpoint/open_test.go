@@ -265,6 +265,41 @@ func TestFailedSaveChangesNothing(t *testing.T) {
 	}
 }
 
+// halfway is a Dir whose next CommitAll fails after the first wave.
+type halfway struct {
+	storage.Dir
+	fail bool
+}
+
+func (h *halfway) CommitAll(ctx context.Context, waves ...[]storage.Pending) error {
+	if !h.fail {
+		return storage.CommitAll(ctx, h.Dir, waves...)
+	}
+	h.fail = false
+	if err := storage.CommitAll(ctx, h.Dir, waves[0]); err != nil {
+		return err
+	}
+	return errDisk
+}
+
+func (h *halfway) Lock(ctx context.Context, name string) (func() error, error) {
+	return storage.Lock(ctx, h.Dir, name)
+}
+
+func TestFilesOfAFailedSaveAreRemovedByTheNext(t *testing.T) {
+	dir := &halfway{Dir: mem.Dir()}
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{Now: at(1000).tick})
+	mustSave(t, m, nil)
+	dir.fail = true
+	if _, err := m.Save(background(), nil); !errors.Is(err, errDisk) {
+		t.Errorf("Save() = %v, want the disk's error", err)
+	}
+	mustSave(t, m, nil)
+	noOrphans(t, dir)
+	wantPaths(t, "Checkpoints()", m.Checkpoints(), "ckpt-1", "ckpt-3")
+}
+
 func TestFailedRemovalDoesNotFailTheSave(t *testing.T) {
 	for _, broken := range []string{"ckpt-1.index", "ckpt-1.data-00000-of-00001"} {
 		fails := true
