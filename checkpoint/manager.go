@@ -70,8 +70,8 @@ type Manager struct {
 	failed   error  // what the last sweep could not remove
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.
-	half []retention.Checkpoint
-	closed   bool
+	half   []retention.Checkpoint
+	closed bool
 }
 
 // NewManager returns a Manager of c in dir. It reads the directory and changes

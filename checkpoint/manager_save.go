@@ -135,11 +135,11 @@ func (s *save) commit(ctx context.Context, w *writing) error {
 // publish returns the list as it is when the checkpoint and the state file are
 // written.
 func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
-	if err := s.m.c.publish(ctx, w); err != nil {
-		return ledger{}, err
-	}
 	next, err := s.m.adoptHalf(ctx, w.old)
 	if err != nil {
+		return ledger{}, err
+	}
+	if err := s.m.c.publish(ctx, w); err != nil {
 		return ledger{}, err
 	}
 	next = next.saved(s.entry(w.receipt.Time))

@@ -282,6 +282,10 @@ func (h *halfway) CommitAll(ctx context.Context, waves ...[]storage.Pending) err
 	return errDisk
 }
 
+func (h *halfway) RemoveAll(ctx context.Context, waves ...[]string) error {
+	return storage.RemoveAll(ctx, h.Dir, waves...)
+}
+
 func (h *halfway) Lock(ctx context.Context, name string) (func() error, error) {
 	return storage.Lock(ctx, h.Dir, name)
 }
