@@ -12,28 +12,22 @@ type pass struct {
 
 	order    []int // nodes bound by this pass
 	children map[Object]map[string]Object
-	slots    map[Object]map[slotID]Object
+	slots    map[Object]map[awaited]Object // by owner; nil: it cannot make it yet
+	tried    map[int]bool                  // slots' nodes
 	growth   growth
 	parked   []parked
-	parkedSl []parkedSlot
 	tasks    []*task
 	unused   []unusedTensor
 	unstored []int
 	clash    conflicts
 }
 
-// parked is a restore that will wait in a Node for a child.
-type parked struct {
-	at   *Node
-	name string
-	node int
-}
-
 func (r *restoration) newPass(newer map[Object]bool) *pass {
 	p := &pass{
 		r: r, newer: newer,
 		children: make(map[Object]map[string]Object),
-		slots:    make(map[Object]map[slotID]Object),
+		slots:    make(map[Object]map[awaited]Object),
+		tried:    make(map[int]bool),
 	}
 	p.growth.pass = p
 	return p
@@ -118,7 +112,7 @@ func (p *pass) absent(o Object, edges []Edge) {
 	}
 	if n := nodeOf(o); n != nil {
 		for _, e := range edges {
-			p.parked = append(p.parked, parked{n, e.Name, e.Node})
+			p.parked = append(p.parked, parked{n, awaited{name: e.Name}, waiting{p.r, e.Node}})
 		}
 	}
 }
@@ -163,10 +157,7 @@ func (p *pass) finish() {
 		}
 	}
 	for _, w := range p.parked {
-		w.at.wait(w.name, waiting{r, w.node})
-	}
-	for _, w := range p.parkedSl {
-		w.at.slots = append(w.at.slots, w.waitingSlot)
+		w.at.wait(w.what, w.waiting)
 	}
 	r.unused = append(r.unused, p.unused...)
 	r.unstored = append(r.unstored, p.unstored...)

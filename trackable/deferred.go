@@ -1,33 +1,50 @@
 package trackable
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
 
+// awaited names what restores wait in a Node for: a child or, when variable is
+// set, the slot of that name for the variable.
+type awaited struct {
+	variable Object
+	name     string
+}
+
 // waiting is a stored node that waits for its object. (TensorFlow:
-// CheckpointPosition in Trackable._deferred_dependencies)
+// CheckpointPosition in Trackable._deferred_dependencies and
+// _deferred_slot_restorations)
 type waiting struct {
 	r    *restoration
 	node int
 }
 
-func (n *Node) wait(name string, w waiting) {
-	if n.waiting == nil {
-		n.waiting = make(map[string][]waiting)
-	}
-	n.waiting[name] = append(n.waiting[name], w)
+// parked is a restore that will wait in a Node, once its pass has succeeded.
+type parked struct {
+	at   *Node
+	what awaited
+	waiting
 }
 
-// runWaiting restores what waited under a name, the newest first; older ones
-// then leave alone what a newer one has restored.
-func (n *Node) runWaiting(name string, o Object) {
-	list := n.waiting[name]
+func (n *Node) wait(what awaited, w waiting) {
+	if n.waiting == nil {
+		n.waiting = make(map[awaited][]waiting)
+	}
+	n.waiting[what] = append(n.waiting[what], w)
+}
+
+// runWaiting restores what waited for o, the newest first; older ones then
+// leave alone what a newer one has restored. They waited in the order of their
+// passes, which need not be that of the restores.
+func (n *Node) runWaiting(what awaited, o Object) {
+	list := n.waiting[what]
 	if len(list) == 0 || isNil(o) {
 		return
 	}
-	delete(n.waiting, name)
-	slices.SortStableFunc(list, func(a, b waiting) int { return int(b.r.uid - a.r.uid) })
+	delete(n.waiting, what)
+	slices.SortStableFunc(list, func(a, b waiting) int { return cmp.Compare(b.r.uid, a.r.uid) })
 	newer := make(map[Object]bool)
 	for _, w := range list {
 		if err := w.r.newPass(newer).run(w.node, o); err != nil {

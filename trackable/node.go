@@ -9,8 +9,7 @@ type Node struct {
 	lastRestore
 	children []Child
 	index    map[string]int
-	waiting  map[string][]waiting
-	slots    []waitingSlot
+	waiting  map[awaited][]waiting
 }
 
 // lastRestore remembers which Restore gave an object its value, so that an
@@ -40,7 +39,7 @@ func nodeOf(o Object) *Node {
 // (TensorFlow: Trackable._track_trackable, restore on create)
 func (n *Node) Track(name string, o Object) *Node {
 	n.set(name, o)
-	n.runWaiting(name, o)
+	n.runWaiting(awaited{name: name}, o)
 	return n
 }
 

@@ -159,3 +159,40 @@ func TestSlotsThatCannotBeSavedSayWhy(t *testing.T) {
 		t.Errorf("Save = %v, want listed twice", err)
 	}
 }
+
+func TestLaterOfTwoRestoresThatWaitedForASlotWins(t *testing.T) {
+	root, opt, a, _ := adam()
+	older := saved(t, root)
+	opt.slots[2].Value.(*trackable.Variable[float32]).Value[0] = 12 // m of a
+	newer := saved(t, root)
+
+	// The owner comes last: the newer restore's pass runs first.
+	later := tree("a", a)
+	restored(t, later, older, nil)
+	restored(t, later, newer, nil)
+	late := &optimizer{wait: true}
+	later.Track("opt", late)
+	m := late.slot("m", a, 0)
+	late.TrackSlot(late.slots[0])
+	wantValue(t, "slot m of a", m, 12)
+}
+
+// reluctant cannot make slots, and counts how often it is asked.
+type reluctant struct {
+	optimizer
+	asked int
+}
+
+func (r *reluctant) MakeSlot(trackable.Object, string) (trackable.Object, error) {
+	r.asked++
+	return nil, nil
+}
+
+func TestAnOwnerIsAskedForEachSlotOnce(t *testing.T) {
+	root, _, _, _ := adam()
+	owner := new(reluctant)
+	restored(t, tree("a", scalar(0), "b", scalar(0), "opt", owner), saved(t, root), nil)
+	if owner.asked != 4 {
+		t.Errorf("MakeSlot was called %d times, want once for each of 4 slots", owner.asked)
+	}
+}
