@@ -115,7 +115,7 @@ func (a *app) printNpy(w *bufio.Writer, v *namedArray) error {
 		return fmt.Errorf("%s: %s: %w", v.path, v.name, err)
 	}
 	if note := npyNote(v.dtype); note != "" {
-		fmt.Fprintf(a.stderr, "ckpt: note: %s\n", note)
+		a.note(note)
 	}
 	_, _ = w.Write(header)
 	return eachPiece(w, v, npyBytes)

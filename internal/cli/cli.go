@@ -63,6 +63,7 @@ func shieldNegative(args []string) []string {
 }
 
 func (a *app) root() *cobra.Command {
+	version := false
 	root := &cobra.Command{
 		Use:   "ckpt",
 		Short: "List, show and verify TensorFlow checkpoints",
@@ -75,8 +76,13 @@ run-1/ckpt-7, or any one of a checkpoint's files. See 'ckpt help paths'.`,
   ckpt show run-1
   ckpt cat run-1/ckpt-7 model/kernel 0:10,5
   ckpt verify run-1`,
-		Args:              cobra.ArbitraryArgs,
-		RunE:              unknownCommand,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if version {
+				return a.version()
+			}
+			return unknownCommand(c, args)
+		},
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -88,9 +94,11 @@ run-1/ckpt-7, or any one of a checkpoint's files. See 'ckpt help paths'.`,
 		return &usageError{lowerFirst(err.Error()), helpHint(c)}
 	})
 	root.PersistentFlags().BoolVar(&a.json, "json", false, `print JSON, with "schema": 1; errors too`)
+	root.Flags().BoolVar(&version, "version", false, "print the version of ckpt")
 	root.AddCommand(a.lsCommand(), a.showCommand(), a.catCommand(), a.verifyCommand(), a.versionCommand())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))
+	strictCompletion(root)
 	return root
 }
 
@@ -99,18 +107,35 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return c.Help()
 	}
-	hint := helpHint(c)
+	hint, self := helpHint(c), c.CommandPath()
 	if near := nearest(args[0], commandNames(c), 3); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean 'ckpt %s'? Else %s", strings.Join(near, "' or 'ckpt "), hint)
+		hint = fmt.Sprintf("did you mean '%s %s'? Else %s", self, strings.Join(near, "' or '"+self+" "), hint)
+	} else if exists(args[0]) || exists(args[0]+".index") {
+		hint = fmt.Sprintf("did you mean 'ckpt show %s'? Else %s", args[0], hint)
 	}
 	return &usageError{fmt.Sprintf("unknown command %q", args[0]), hint}
 }
 
-// commandNames returns the names of root's commands and help topics.
-func commandNames(root *cobra.Command) []string {
-	var names []string
+// strictCompletion makes of cobra's command completion, which answers an
+// unknown shell with its help, one that says what is wrong.
+func strictCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		names = append(names, c.Name())
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Args, c.RunE = cobra.ArbitraryArgs, unknownCommand
+		for _, shell := range c.Commands() {
+			shell.Args = wantArgs(0, 0, "none")
+		}
+	}
+}
+
+// commandNames returns the names of c's commands and help topics.
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
 	}
 	return names
 }
@@ -120,7 +145,7 @@ func helpHint(c *cobra.Command) string {
 	if !c.HasParent() {
 		return "run 'ckpt help'"
 	}
-	return "run 'ckpt help " + c.Name() + "'"
+	return "run 'ckpt help" + strings.TrimPrefix(c.CommandPath(), c.Root().Name()) + "'"
 }
 
 // wantArgs checks the number of arguments; max -1 is any number. what names
@@ -130,7 +155,7 @@ func wantArgs(min, max int, what string) cobra.PositionalArgs {
 		if len(args) >= min && (max < 0 || len(args) <= max) {
 			return nil
 		}
-		reason := fmt.Sprintf("%s: got %d arguments, want %s", c.Name(), len(args), what)
+		reason := fmt.Sprintf("%s: got %s, want %s", c.Name(), count(len(args), "argument"), what)
 		return &usageError{reason, helpHint(c)}
 	}
 }

@@ -127,6 +127,16 @@ func printError(w io.Writer, err error) {
 	}
 }
 
+// note tells what is worth knowing although the command goes on.
+func (a *app) note(text string) {
+	text = printable(text)
+	if a.json {
+		_ = writeJSON(a.stderr, false, noteJSON{schema, text})
+		return
+	}
+	_, _ = fmt.Fprintf(a.stderr, "ckpt: note: %s\n", text)
+}
+
 // sentence returns the text of err as one line that is safe to print.
 func sentence(err error) string {
 	return printable(strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -136,6 +146,11 @@ func (a *app) printErrorJSON(err error, code int) {
 	_ = writeJSON(a.stderr, false, errorJSON{
 		Schema: schema, Error: sentence(err), Exit: code, Kind: kinds[code], Hint: hintOf(err),
 	})
+}
+
+type noteJSON struct {
+	Schema int    `json:"schema"`
+	Note   string `json:"note"`
 }
 
 type errorJSON struct {

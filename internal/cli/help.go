@@ -94,13 +94,15 @@ printed as Go escapes such as \x1b.
 
 With --json ckpt prints one JSON object with "schema": 1. Fields may be added
 under that number; one that changes or goes makes it 2. Errors are objects
-too, on standard error: {"schema":1,"error":…,"exit":…,"kind":…,"hint":…}. A
-name that is not UTF-8 has U+FFFD for each bad byte, and beside it its exact
-bytes as "name_base64". Numbers JSON does not have are the strings "NaN",
-"Infinity" and "-Infinity"; a string tensor's element that is not UTF-8 is
-{"base64":…}; a complex number is {"re":…,"im":…}.`
+too, on standard error: {"schema":1,"error":…,"exit":…,"kind":…,"hint":…}, and
+so are notes, which do not change the exit code: {"schema":1,"note":…}. A name
+that is not UTF-8 has U+FFFD for each bad byte, and beside it its exact bytes as
+"name_base64". Numbers JSON does not have are the strings "NaN", "Infinity" and
+"-Infinity"; a string tensor's element that is not UTF-8 is {"base64":…}; a
+complex number is {"re":…,"im":…}.`
 
 const environmentText = `NO_COLOR          any value: no colours
 CLICOLOR=0        no colours
 CLICOLOR_FORCE    any value but 0: colours, in a pipe too
-CKPT_FORCE_TTY    any value: tables for people, in a pipe too`
+CKPT_FORCE_TTY    any value: tables for people, in a pipe too
+COLUMNS           the width of tables, where there is no terminal to ask`

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ type checkpointJSON struct {
 }
 
 // listed returns the checkpoints of a directory, or the one that path means.
-func listed(ctx context.Context, path string) ([]checkpointJSON, error) {
+func (a *app) listed(ctx context.Context, path string) ([]checkpointJSON, error) {
 	p, err := locate(path)
 	if err != nil {
 		return nil, err
@@ -79,6 +80,7 @@ func listed(ctx context.Context, path string) ([]checkpointJSON, error) {
 			return nil, err
 		}
 	}
+	a.noteState(ctx, p)
 	list, err := p.list(ctx)
 	var found []checkpointJSON
 	for _, l := range list {
@@ -92,7 +94,7 @@ func listed(ctx context.Context, path string) ([]checkpointJSON, error) {
 // list returns the checkpoints of p's directory; none is an error.
 func (p place) list(ctx context.Context) ([]checkpoint.Listing, error) {
 	list, err := checkpoint.List(ctx, p.dir, &checkpoint.ListOptions{Receipts: true})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return nil, p.explain(err)
 	}
 	if len(list) == 0 {
@@ -127,7 +129,7 @@ func (a *app) ls(ctx context.Context, paths []string) error {
 	list := lsJSON{Schema: schema, Checkpoints: []checkpointJSON{}}
 	var failed []error
 	for _, path := range paths {
-		found, err := listed(ctx, path)
+		found, err := a.listed(ctx, path)
 		if err != nil {
 			failed = append(failed, err)
 		}
@@ -173,6 +175,9 @@ func (a *app) listTable(list lsJSON, several bool) *table {
 		t.drop("AGE") // programs have the time
 	} else if !slices.ContainsFunc(list.Checkpoints, func(c checkpointJSON) bool { return len(c.Metrics) > 0 }) {
 		t.drop("METRICS")
+	}
+	if a.screen.tty {
+		t.fit(a.screen.width, "TIME", "SHARDS", "FORMAT") // people have the age
 	}
 	return t
 }

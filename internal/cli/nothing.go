@@ -32,11 +32,14 @@ func noCheckpoints(root string) error {
 	info, err := os.Stat(root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if isFile(root + ".index") {
+			return hintf(absentf("%s: no such directory", root), "it is a checkpoint: leave out the slash at its end")
+		}
 		return absentf("%s: no such directory", root)
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return absentf("%s: not a directory", root)
+		return hintf(absentf("%s: not a directory", root), "leave out the slash at its end")
 	}
 	err = absentf("%s: no checkpoints in this directory: no *.index file, and no TensorFlow V1 file", root)
 	below := checkpointsBelow(root)

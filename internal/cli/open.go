@@ -28,6 +28,9 @@ func (a *app) withCheckpoint(ctx context.Context, path string, f func(*opened) e
 	if err != nil {
 		return err
 	}
+	if p.path == "" {
+		a.noteState(ctx, p)
+	}
 	return p.with(ctx, f)
 }
 
@@ -57,6 +60,11 @@ var v1Shard = regexp.MustCompile(`-\d{5}-of-\d{5}$`)
 // explain says which checkpoint an error is about, unless the path of one of
 // its files does already.
 func (p place) explain(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		if denied := p.denied(); denied != nil {
+			return denied
+		}
+	}
 	name, file := p.name(p.path), new(fs.PathError)
 	if err == nil || errors.As(err, &file) && strings.HasPrefix(file.Path, name) {
 		return err
@@ -74,7 +82,7 @@ func (p place) notOpened(ctx context.Context, err error) error {
 		return p.explain(err)
 	case p.path == "":
 		return noCheckpoints(p.root)
-	case isFile(p.arg):
+	case exists(p.arg):
 		return notACheckpoint(p.arg)
 	case !isDir(p.root):
 		return absentf("%s: the directory %s does not exist", p.arg, p.root)
@@ -91,7 +99,11 @@ func (p place) notOpened(ctx context.Context, err error) error {
 	if near := nearest(p.path, names, 5); len(near) > 0 {
 		names = near
 	}
-	return hintf(err, "%s has %s", p.root, someOf(names, 5))
+	where := p.root
+	if where == "." {
+		where = "the current directory"
+	}
+	return hintf(err, "%s has %s", where, someOf(names, 5))
 }
 
 // foreign names other kinds of files by their suffix.
@@ -136,7 +148,7 @@ func (r *opened) array(want string, part region, alive func() error) (*namedArra
 	v := &namedArray{path: r.name, name: name}
 	v.dtype, v.alive = info.DType, alive
 	if v.part, v.shape, err = part.resolve(info.Shape); err != nil {
-		return nil, err
+		return nil, r.explain(fmt.Errorf("%s: %w", name, err))
 	}
 	v.read = func(part tensor.Slice) (tensor.Tensor, error) {
 		t, err := r.Slice(name, part)

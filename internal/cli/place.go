@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 )
@@ -26,7 +31,7 @@ func locate(arg string) (place, error) {
 	root, base := filepath.Split(arg)
 	root = filepath.Clean(root)
 	switch {
-	case base == "" || isDir(arg) && !isFile(arg+".index"):
+	case base == "" || base == ".." || isDir(arg) && !isFile(arg+".index"):
 		return directory(arg, arg), nil
 	case base == "checkpoint" && isFile(arg):
 		return directory(arg, root), nil
@@ -45,6 +50,40 @@ func (p place) name(path string) string {
 		return path
 	}
 	return filepath.Join(p.root, filepath.FromSlash(path))
+}
+
+// denied says that p's directory may not be searched: then the error about
+// any file in it, of which ckpt may be the only one to know, is beside the point.
+func (p place) denied() error {
+	file := new(fs.PathError)
+	_, err := os.Stat(p.root + string(filepath.Separator) + ".")
+	if errors.Is(err, fs.ErrPermission) && errors.As(err, &file) {
+		return &fs.PathError{Op: "open", Path: p.root, Err: file.Err}
+	}
+	return nil
+}
+
+// stateError says what is wrong with what the state file of p's directory
+// holds. That there is none is no error, and one that cannot be read is one to
+// whoever lists the directory.
+func (p place) stateError(ctx context.Context) error {
+	_, err := checkpoint.ReadState(ctx, p.dir)
+	if file := new(fs.PathError); err == nil || errors.As(err, &file) || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", p.root, err)
+}
+
+// noteState tells that the state file is damaged to who does not ask for it.
+func (a *app) noteState(ctx context.Context, p place) {
+	if err := p.stateError(ctx); err != nil {
+		a.note(fmt.Sprintf("%v; the newest file counts as the latest checkpoint", err))
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func isDir(path string) bool {

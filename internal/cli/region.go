@@ -100,7 +100,7 @@ func (s span) String() string {
 func (r region) resolve(full tensor.Shape) (tensor.Slice, tensor.Shape, error) {
 	part := tensor.Whole(full)
 	if len(r) > len(full) {
-		return part, nil, regionError(r.String(), fmt.Sprintf("has %d items, but the tensor %v has %d dimensions", len(r), full, len(full)))
+		return part, nil, regionError(r.String(), fmt.Sprintf("has %s, but the tensor %v has %s", count(len(r), "item"), full, count(len(full), "dimension")))
 	}
 	shape := tensor.Shape{}
 	for i, dim := range full {

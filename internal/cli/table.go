@@ -97,6 +97,25 @@ func (t *table) pad(w *bufio.Writer, i int, widths []int, text, painted string) 
 	_, _ = w.WriteString("  ")
 }
 
+// fit drops columns, the first of titles first, until the lines fit into width.
+func (t *table) fit(width int, titles ...string) {
+	for _, title := range titles {
+		if width <= 0 || t.width() <= width {
+			return
+		}
+		t.drop(title)
+	}
+}
+
+// width is that of the longest line.
+func (t *table) width() int {
+	sum := 2 * (len(t.columns) - 1)
+	for _, w := range t.widths() {
+		sum += w
+	}
+	return sum
+}
+
 // drop takes a column away.
 func (t *table) drop(title string) {
 	i := slices.IndexFunc(t.columns, func(c column) bool { return c.title == title })

@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"os"
+	"strconv"
 
 	"golang.org/x/term"
 )
@@ -11,6 +12,7 @@ import (
 type screen struct {
 	tty   bool // a person reads it: tables, ages, human sizes
 	color bool
+	width int // in columns; 0: not known
 }
 
 // screenOf looks at w and at the environment: NO_COLOR and CLICOLOR=0 turn
@@ -19,7 +21,21 @@ type screen struct {
 func screenOf(w io.Writer, env func(string) string) screen {
 	f, ok := w.(*os.File)
 	tty := ok && term.IsTerminal(int(f.Fd())) || env("CKPT_FORCE_TTY") != ""
-	return screen{tty: tty, color: wantsColor(tty, env)}
+	return screen{tty: tty, color: wantsColor(tty, env), width: widthOf(f, env)}
+}
+
+// widthOf asks the terminal; f may be nil, and a pipe.
+func widthOf(f *os.File, env func(string) string) int {
+	if f != nil {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	width, err := strconv.Atoi(env("COLUMNS"))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // wantsColor follows no-color.org first: who set it cannot or will not see

@@ -58,6 +58,7 @@ type problemJSON struct {
 	Part   string `json:"part,omitempty"`
 	Offset *int64 `json:"offset,omitempty"`
 	Length *int64 `json:"length,omitempty"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // results names the exit code that the problems of a checkpoint amount to.
@@ -74,7 +75,7 @@ func resultOf(err error) string {
 }
 
 func problemOf(err error) problemJSON {
-	p := problemJSON{Kind: kinds[exitCode(err)], Error: sentence(err)}
+	p := problemJSON{Kind: kinds[exitCode(err)], Error: sentence(err), Hint: hintOf(err)}
 	damage := new(format.CorruptError)
 	if errors.As(err, &damage) {
 		p.Tensor, p.Part, p.Offset = damage.Tensor, damage.Part, &damage.Offset

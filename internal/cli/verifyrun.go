@@ -40,6 +40,10 @@ func targetsOf(ctx context.Context, path string) ([]target, error) {
 	if p.path != "" {
 		return []target{p.target(list)}, nil
 	}
+	if state := p.stateError(ctx); state != nil {
+		state = fmt.Errorf("%w: %w", state, format.ErrCorrupt)
+		err = errors.Join(err, hintf(state, "the checkpoints are not harmed by it; the next save writes the file anew"))
+	}
 	var targets []target
 	for _, l := range list {
 		targets = append(targets, p.at(l.Path).target(list))

@@ -24,11 +24,13 @@ func (a *app) versionCommand() *cobra.Command {
 		Short:             "Print the version of ckpt",
 		Args:              wantArgs(0, 0, "none"),
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(*cobra.Command, []string) error {
-			info, _ := debug.ReadBuildInfo()
-			return a.printVersion(versionOf(info))
-		},
+		RunE:              func(*cobra.Command, []string) error { return a.version() },
 	}
+}
+
+func (a *app) version() error {
+	info, _ := debug.ReadBuildInfo()
+	return a.printVersion(versionOf(info))
 }
 
 // versionOf reads what the go command left in the program; info may be nil.
