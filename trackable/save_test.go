@@ -156,7 +156,10 @@ func (s *stamp) UnmarshalBinary(data []byte) error {
 
 func TestSaveStopsWhenToldTo(t *testing.T) {
 	second := &many{attributes: []trackable.Attribute{{Name: "x", Tensor: number(1)}}}
-	for range trackable.Save(tree("a", scalar(1), "b", second), nil) {
+	for _, err := range trackable.Save(tree("a", scalar(1), "b", second), nil) {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 	if second.calls != 0 {

@@ -75,7 +75,8 @@ func listWhileChanging(t *testing.T, d storage.Dir) {
 	for _, name := range []string{"a", "b", "c", "sub/d"} {
 		write(t, d, name, name)
 	}
-	for range d.List(t.Context(), "") {
+	for _, err := range d.List(t.Context(), "") {
+		must(t, err)
 		break
 	}
 	for info, err := range d.List(t.Context(), "") {
