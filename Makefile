@@ -20,7 +20,7 @@ test: check unit interop
 
 check: $(LINT) $(STATICCHECK)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
-	@set -e; for m in $(MODULES); do echo "check $$m"; (cd $$m && go vet -tags interop ./... && $(STATICCHECK) -tags interop ./... && $(LINT) run --config $(CURDIR)/.golangci.yml ./...); done
+	@set -e; for m in $(MODULES); do echo "check $$m"; (cd $$m && go vet -tags interop ./... && $(STATICCHECK) -tags interop ./... && $(LINT) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...); done
 
 unit:
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 20m ./...); done
