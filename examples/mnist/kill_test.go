@@ -20,6 +20,7 @@ import (
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // flags make a short training with many saves.
@@ -194,5 +195,20 @@ func TestCtrlCSavesAndTheNextRunGoesOnThere(t *testing.T) {
 	last(t, again, "training is complete: ")
 	if got, want := last(t, again, "weights "), last(t, resumed, "weights "); got != want {
 		t.Errorf("a run after the last printed %q, want %q", got, want)
+	}
+}
+
+func TestTheCheckpointsOfAnotherProgramAreLeftAlone(t *testing.T) {
+	dir, ctx := t.TempDir(), context.Background()
+	w := trackable.NewScalar("w", int64(1))
+	if _, err := checkpoint.New(nil, checkpoint.Objects{"w": w}, nil).Save(ctx, local.Dir(dir), "ckpt"); err != nil {
+		t.Fatal(err)
+	}
+	err := run(ctx, settings{dir: dir, steps: 1, every: 1})
+	if want := dir + ": ckpt-1 is of another program: name another directory with -dir"; err == nil || err.Error() != want {
+		t.Errorf("run = %v, want %s", err, want)
+	}
+	if found, err := filepath.Glob(filepath.Join(dir, "*.index")); err != nil || len(found) != 1 {
+		t.Errorf("it leaves %q, %v, want ckpt-1.index", found, err)
 	}
 }

@@ -78,26 +78,38 @@ func run(ctx context.Context, s settings) (err error) {
 		StepCounter: net.step, // for `ckpt ls` to show
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", s.dir, err)
 	}
 	defer func() { err = errors.Join(err, manager.Close(ctx)) }()
 
-	path, err := manager.RestoreOrInitialize(ctx)
+	if err := resume(ctx, s, net, manager); err != nil {
+		return fmt.Errorf("%s: %w", s.dir, err)
+	}
+	if err := fit(ctx, s, net, training, order, manager); err != nil {
+		return err
+	}
+	return report(net, test)
+}
+
+// resume restores the newest checkpoint, if there is one, and says so. One of
+// another program restores nothing: to train on would be to remove its
+// checkpoints one by one, as old ones.
+func resume(ctx context.Context, s settings, net *network, m *checkpoint.Manager) error {
+	path, err := m.RestoreOrInitialize(ctx)
 	if err != nil {
 		return err
 	}
 	switch done := net.step(); {
 	case path == "":
 		fmt.Printf("training for %d steps; checkpoints go to %s\n", s.steps, s.dir)
+	case done == 0:
+		return fmt.Errorf("%s is of another program: name another directory with -dir", path)
 	case done < s.steps:
 		fmt.Printf("resumed from %s at step %d of %d\n", path, done, s.steps)
 	default:
 		fmt.Printf("training is complete: %s is at step %d\n", path, done)
 	}
-	if err := fit(ctx, s, net, training, order, manager); err != nil {
-		return err
-	}
-	return report(net, test)
+	return nil
 }
 
 // fit trains up to the last step, unless a signal stops it before.
