@@ -36,7 +36,8 @@ func onlyAttribute(o Object) (Attribute, bool) {
 }
 
 // undoer is an object that only finds out by changing whether it can be
-// restored, and can go back.
+// restored. back takes the change back; it is nil if the object, as it is now,
+// cannot tell its value.
 type undoer interface{ undo() (back func() error) }
 
 // restore reads, verifies and checks everything, and only then applies it.
@@ -113,6 +114,7 @@ func isNoTensor(err error) bool { return errors.Is(err, format.ErrNoTensor) }
 // check asks every object that can tell, before anything is read.
 func (p *pass) check() error {
 	var report MismatchError
+	size := 0
 	for _, t := range p.tasks {
 		c, ok := t.object.(Checker)
 		if !ok {
@@ -123,7 +125,13 @@ func (p *pass) check() error {
 			infos[s.name] = s.info
 		}
 		for _, err := range flatten(c.CheckTensors(infos)) {
-			report.Mismatches = append(report.Mismatches, p.mismatch(t, err))
+			if size > reportLimit {
+				report.Omitted++
+				continue
+			}
+			m := p.mismatch(t, err)
+			size += len(m.Object) + len(m.Key)
+			report.Mismatches = append(report.Mismatches, m)
 		}
 	}
 	if len(report.Mismatches) > 0 {
@@ -178,16 +186,23 @@ func (p *pass) apply() error {
 	var back []func() error
 	changed := 0
 	for _, t := range append(first, rest...) {
-		u, undoes := t.object.(undoer)
-		if undoes {
-			back = append(back, u.undo())
+		undo := undoOf(t.object)
+		if undo != nil {
+			back = append(back, undo)
 		}
 		if err := p.applyTask(t); err != nil {
 			return errors.Join(append([]error{p.applyError(t, changed, err)}, runAll(back)...)...)
 		}
-		if !undoes {
+		if undo == nil {
 			changed++
 		}
+	}
+	return nil
+}
+
+func undoOf(o Object) func() error {
+	if u, ok := o.(undoer); ok {
+		return u.undo()
 	}
 	return nil
 }

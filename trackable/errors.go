@@ -52,18 +52,28 @@ func (m *Mismatch) Is(target error) bool { return target == ErrNotMatched }
 
 // MismatchError is the report of all tensors that do not fit, made before
 // anything was restored. errors.Is(err, ErrNotMatched) holds.
-type MismatchError struct{ Mismatches []*Mismatch }
+type MismatchError struct {
+	Mismatches []*Mismatch
+	Omitted    int // further ones: of a graph made so that to name them all would fill the memory
+}
+
+// reportLimit bounds the text of a report, in bytes. A chain of objects that a
+// hostile file describes has paths that together are the square of the file.
+const reportLimit = 1 << 20
 
 // Error returns the first mismatch as a sentence, and one line for each when
 // there are several.
 func (e *MismatchError) Error() string {
-	if len(e.Mismatches) == 1 {
+	if len(e.Mismatches) == 1 && e.Omitted == 0 {
 		return e.Mismatches[0].Error()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d tensors do not fit; nothing was restored", len(e.Mismatches))
+	fmt.Fprintf(&b, "%d tensors do not fit; nothing was restored", len(e.Mismatches)+e.Omitted)
 	for _, m := range e.Mismatches {
 		fmt.Fprintf(&b, "\n\t%v", m)
+	}
+	if e.Omitted > 0 {
+		fmt.Fprintf(&b, "\n\tand %d more", e.Omitted)
 	}
 	return b.String()
 }

@@ -127,6 +127,33 @@ func TestALongChainGrowsAStructInLinearTime(t *testing.T) {
 	}
 }
 
+// wrong is a list whose every link wants another dtype than anything has.
+type wrong struct {
+	V    int8
+	Next *wrong
+}
+
+func TestReportsOfALongChainAreBounded(t *testing.T) {
+	nodes := make([]tfproto.TrackableObject, 0, 2*lots)
+	for i := range lots {
+		next := tfproto.ObjectReference{NodeID: int32(min(2*i+2, 2*lots-2)), LocalName: "Next"}
+		nodes = append(nodes, tfproto.TrackableObject{Children: []tfproto.ObjectReference{{NodeID: int32(2*i + 1), LocalName: "V"}, next}},
+			tfproto.TrackableObject{Attributes: one})
+	}
+	src := graphOf(nodes...)
+	_, err := trackable.Restore(object(t, new(wrong)), src, nil)
+	var report *trackable.MismatchError
+	if !errors.As(err, &report) || len(report.Mismatches)+report.Omitted != lots {
+		t.Fatalf("Restore = %T, want a report of %d mismatches", err, lots)
+	}
+	if text := err.Error(); len(text) > 4<<20 || !strings.HasSuffix(text, " more") {
+		t.Errorf("the report has %d bytes, want it to end with how many more there are", len(text))
+	}
+	if text := strings.Join(restored(t, tree(), src, nil).Unused(), ""); len(text) > 4<<20 || !strings.HasSuffix(text, " more") {
+		t.Errorf("Unused has %d bytes, want it to end with how many more there are", len(text))
+	}
+}
+
 func TestBadGraphsAreCorrupt(t *testing.T) {
 	child := func(id int32) []tfproto.ObjectReference {
 		return []tfproto.ObjectReference{{NodeID: id, LocalName: "x"}}

@@ -131,6 +131,18 @@ func (n leafNode) CheckTensors(stored map[string]format.Info) error {
 	return checkRowCount(v.Type(), info.Shape)
 }
 
+// narrow reports whether values that a file can hold do not fit.
+func (n leafNode) narrow() bool { return n.at != nil && narrow(leafElem(n.at.value().Type())) }
+
+// checkValues refuses numbers that this machine's int does not hold, while
+// nothing is changed yet.
+func (n leafNode) checkValues(stored map[string]tensor.Tensor) error {
+	if !n.narrow() {
+		return nil
+	}
+	return fitsInt(leafElem(n.at.value().Type()), stored[VariableValue].Bytes())
+}
+
 // anyLength is the wanted length of a slice that is nil; it prints as
 // TensorFlow prints a dimension that is not known.
 const anyLength = -1

@@ -122,9 +122,6 @@ func scatter(v reflect.Value, t tensor.Tensor) error {
 		return nil
 	}
 	elem, data := leafElem(v.Type()), t.Bytes()
-	if err := fitsInt(elem, data); err != nil {
-		return err
-	}
 	runs(v, func(run []byte) { data = data[fromFile(elem, run, data):] })
 	return nil
 }
@@ -149,7 +146,7 @@ func shaped(v reflect.Value, shape tensor.Shape) {
 
 // fitsInt reports the first number that this machine's int does not hold.
 func fitsInt(elem reflect.Type, data []byte) error {
-	for ; narrow(elem) && len(data) > 0; data = data[8:] {
+	for ; len(data) > 0; data = data[8:] {
 		n := binary.LittleEndian.Uint64(data)
 		if elem.Kind() == reflect.Int && int64(n) != int64(int32(n)) || elem.Kind() == reflect.Uint && n > 1<<32-1 {
 			return fmt.Errorf("a stored number is too large for %v on this machine", elem)

@@ -18,7 +18,10 @@ type RestoreOptions struct {
 	// (TensorFlow: experimental_skip_slot_variables)
 	SkipSlotVariables bool
 	// StageLimit is how many bytes may be held between verifying and
-	// applying. Tensors beyond it are read twice. 0 means 1 GiB.
+	// applying. Tensors beyond it are read twice: first to verify them, which
+	// holds one at a time, or a piece of it if src has a method
+	// Verify(name string) error; then, with ReadInto(name string, dst []byte)
+	// error, straight into place. 0 means 1 GiB.
 	StageLimit int64
 }
 
@@ -33,6 +36,11 @@ var lastUID atomic.Int64
 // changed before every tensor of theirs is read, its checksum verified, and
 // its dtype and shape agreed to; all that do not fit are told in one
 // *MismatchError.
+//
+// After that only two things can stop it half way, and the error says after how
+// many objects: an object of the caller's that is no Checker and refuses its
+// tensors (those come first; a State that refuses takes the others back), and,
+// beyond StageLimit, a file that fails when it is read the second time.
 //
 // What is stored for objects that do not exist yet waits in the Node that
 // would be their parent, with src, for Node.Track. What is stored and waits

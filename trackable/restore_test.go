@@ -302,3 +302,22 @@ func TestWhatDoesNotFitIsVerifiedAsAStream(t *testing.T) {
 	}
 	wantValue(t, "a", a, 7)
 }
+
+// mute cannot tell its value before it has one.
+type mute struct{ stamp }
+
+func (m *mute) MarshalBinary() ([]byte, error) {
+	if m.text == "" {
+		return nil, errBadStamp
+	}
+	return m.stamp.MarshalBinary()
+}
+
+func TestAStateThatCannotBeTakenBackIsCounted(t *testing.T) {
+	src := saved(t, tree("a", trackable.State(&stamp{"new"}), "b", trackable.State(&stamp{"new"})))
+	src.set("b/.ATTRIBUTES/py_state", text(""))
+	_, err := trackable.Restore(tree("a", trackable.State(new(mute)), "b", trackable.State(new(stamp))), src, nil)
+	if want := "(root).b: after 1 other objects were restored: bad stamp"; err == nil || err.Error() != want {
+		t.Errorf("Restore = %v, want %v", err, want)
+	}
+}

@@ -12,7 +12,8 @@ type streamVerifier interface{ Verify(name string) error }
 func (p *pass) verify() error {
 	left := p.r.stageLimit
 	for _, t := range p.tasks {
-		if v, ok := p.r.src.(streamVerifier); ok && t.size() > left {
+		leaf, _ := t.object.(leafNode)
+		if v, ok := p.r.src.(streamVerifier); ok && t.size() > left && !leaf.narrow() {
 			if err := verifyEach(v, t); err != nil {
 				return err
 			}
@@ -21,6 +22,9 @@ func (p *pass) verify() error {
 		tensors, err := p.read(t)
 		if err != nil {
 			return err
+		}
+		if err := leaf.checkValues(tensors); err != nil {
+			return &MismatchError{Mismatches: []*Mismatch{p.mismatch(t, err)}}
 		}
 		if n := heldBytes(tensors); n <= left {
 			left -= n

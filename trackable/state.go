@@ -48,7 +48,7 @@ func (s state) RestoreFromTensors(stored map[string]tensor.Tensor) error {
 func (s state) undo() func() error {
 	data, err := s.v.MarshalBinary()
 	if err != nil {
-		return func() error { return nil }
+		return nil
 	}
 	return func() error { return s.v.UnmarshalBinary(data) }
 }

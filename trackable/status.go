@@ -106,15 +106,16 @@ func (s *LoadStatus) AssertNontrivialMatch() error {
 	return names.err("here, and only the root is in the checkpoint")
 }
 
-// unmatched lists the objects that own tensors and are no stored node's.
+// unmatched lists the objects that own tensors and are no stored node's, or
+// that of one without tensors: in TensorFlow the latter pass for restored.
 func (s *LoadStatus) unmatched() (*view, []int, error) {
 	v, err := newView(s.root, s.attached, !s.r.skipSlots)
 	if err != nil {
 		return nil, nil, err
 	}
 	matched := make(map[Object]bool)
-	for _, o := range s.r.bound {
-		if o != nil {
+	for id, o := range s.r.bound {
+		if o != nil && len(s.r.graph.Nodes[id].Attributes) > 0 {
 			matched[o] = true
 		}
 	}
@@ -183,10 +184,15 @@ type lines struct {
 	line func(i int) string
 }
 
+// all returns the lines, up to reportLimit.
 func (l lines) all() []string {
 	var all []string
-	for i := range l.n {
+	for i, size := 0, 0; i < l.n; i++ {
+		if size > reportLimit {
+			return append(all, fmt.Sprintf("and %d more", l.n-i))
+		}
 		all = append(all, l.line(i))
+		size += len(all[i])
 	}
 	return all
 }

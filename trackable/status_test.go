@@ -29,6 +29,7 @@ func TestAssertionsOfLoadStatus(t *testing.T) {
 		{"written, restored", tree("v", v()), tree("v", v()), false, true, pass, pass, pass},
 		{"saved, read", tree("v", v()), tree("v", v()), true, false, pass, pass, pass},
 		{"stored for a node without tensors", tree("v", v()), tree("v", tree()), false, false, fail, pass, pass},
+		{"a node without tensors stored", tree("v", tree(), "w", v()), tree("v", v(), "w", v()), false, false, fail, fail, pass},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stored, here []trackable.Child

@@ -10,8 +10,8 @@ import (
 
 // Struct returns the object of a Go struct, by reflection, as encoding/json
 // sees one; ptr points to it. Each exported field becomes a child named as the
-// field, or as its tag says, `ckpt:"name"`; `ckpt:"-"` leaves a field out.
-// Fields of an embedded struct count as the outer's own.
+// field, or as its tag says, `ckpt:"name"`; `ckpt:"-"` leaves a field out, and
+// so do unexported ones. Fields of an embedded struct count as the outer's own.
 //
 //   - bool, numbers and string become a scalar; int and uint are stored with
 //     64 bits;
@@ -37,11 +37,17 @@ import (
 // Two Structs of one pointer are the same object.
 func Struct(ptr any) (Object, error) {
 	v := reflect.ValueOf(ptr)
-	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+	switch {
+	case v.Kind() != reflect.Pointer || v.Type().Elem().Kind() != reflect.Struct:
 		return nil, fmt.Errorf("struct: want a pointer to a struct, got %T", ptr)
+	case v.IsNil():
+		return nil, fmt.Errorf("struct: want a pointer to a struct, got a nil %T", ptr)
+	case isObject(v.Type()):
+		return nil, fmt.Errorf("struct: %T is an Object already, perhaps as it embeds a Node: use it without Struct", ptr)
 	}
-	c := typeChecker{seen: make(map[reflect.Type]bool)}
-	if err := c.checkStruct(v.Type().Elem(), v.Type().Elem().Name()); err != nil {
+	t := v.Type().Elem()
+	c := typeChecker{seen: map[reflect.Type]bool{t: true}}
+	if err := c.checkStruct(t, t.Name()); err != nil {
 		return nil, err
 	}
 	return structNode{addressOf(v.Elem())}, nil

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -293,6 +294,9 @@ func TestPointersToNothingStayNil(t *testing.T) {
 
 type pointers *pointers
 
+// forgotten has fields that its author did not export.
+type forgotten struct{ weights, bias []float32 }
+
 func TestTypesThatCannotBeSavedAreNamed(t *testing.T) {
 	type inner struct{ F func() }
 	type pair struct {
@@ -306,7 +310,16 @@ func TestTypesThatCannotBeSavedAreNamed(t *testing.T) {
 		{nil, "want a pointer to a struct"},
 		{new(int), "want a pointer to a struct"},
 		{layer{}, "want a pointer to a struct"},
-		{(*layer)(nil), "want a pointer to a struct"},
+		{(*layer)(nil), "want a pointer to a struct, got a nil *trackable_test.layer"},
+		{scalar(1), "is an Object already"},
+		{&forgotten{weights: nil, bias: nil}, "struct: forgotten: trackable_test.forgotten cannot be saved: it has no exported fields"},
+		{&struct {
+			A int
+			b int `ckpt:"b"`
+		}{}, `.b: has the tag "b", but is not exported`},
+		{&struct {
+			A int `ckpt:"a,omitempty"`
+		}{}, "there are no options"},
 		{&struct{ X []inner }{}, ".X[].F: func() cannot be saved"},
 		{&struct{ C chan int }{}, ".C: chan int cannot be saved"},
 		{&struct{ I any }{}, ".I: interface {} cannot be saved"},
@@ -415,5 +428,28 @@ func TestMapsInMapsWithoutEndEnd(t *testing.T) {
 	}
 	if n != 100 || s.AssertConsumed() == nil {
 		t.Errorf("%d maps in each other, AssertConsumed = %v, want 100 and an error", n, s.AssertConsumed())
+	}
+}
+
+func TestNumbersBeyondThisMachinesIntChangeNothing(t *testing.T) {
+	type stored struct {
+		A, B int64
+		S    []int64
+	}
+	type here struct {
+		A, B int
+		S    []int
+	}
+	src := saved(t, object(t, &stored{A: 5, B: 1 << 40, S: []int64{1, -1 << 40}}))
+	got := here{A: 1, B: 2, S: []int{3, 4}}
+	_, err := trackable.Restore(object(t, &got), src, nil)
+	if strconv.IntSize == 64 {
+		if err != nil || got.A != 5 || got.S[0] != 1 {
+			t.Errorf("Restore = %v, got %v, want what is stored", err, got)
+		}
+		return
+	}
+	if !errors.Is(err, trackable.ErrNotMatched) || !strings.Contains(err.Error(), "(root).B: ") || got.A != 1 || got.S[0] != 3 {
+		t.Errorf("Restore = %v, got %v, want an error of B and nothing changed", err, got)
 	}
 }

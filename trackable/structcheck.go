@@ -12,11 +12,11 @@ func (c *typeChecker) check(t reflect.Type, path string) error {
 	c.seen[t] = true
 	switch kindOf(t) {
 	case kindNone:
-		return &UnsupportedTypeError{path, t, "no tensor is like it"}
+		return &UnsupportedTypeError{path, t, "no tensor is like it (a field tagged `ckpt:\"-\"` is left out)"}
 	case kindPointer:
 		return c.checkPointer(t, path)
 	case kindStruct:
-		return c.checkNamedStruct(t, path)
+		return c.checkStruct(t, path)
 	case kindMap:
 		return c.checkMap(t, path)
 	case kindList:
@@ -46,23 +46,16 @@ func (c *typeChecker) checkMap(t reflect.Type, path string) error {
 	return c.check(t.Elem(), path+"[]")
 }
 
-// checkNamedStruct refuses structs that would be saved as nothing, such as a
-// sync.Mutex, unless they are meant to be nothing.
-func (c *typeChecker) checkNamedStruct(t reflect.Type, path string) error {
+// checkStruct refuses structs that would be saved as nothing, such as a
+// sync.Mutex or one whose fields someone forgot to export, unless there is
+// nothing in them.
+func (c *typeChecker) checkStruct(t reflect.Type, path string) error {
 	fields, err := fieldsOf(t, path)
 	if err != nil {
 		return err
 	}
 	if len(fields) == 0 && t.NumField() > 0 {
 		return &UnsupportedTypeError{path, t, "it has no exported fields (a field tagged `ckpt:\"-\"` is left out)"}
-	}
-	return c.checkStruct(t, path)
-}
-
-func (c *typeChecker) checkStruct(t reflect.Type, path string) error {
-	fields, err := fieldsOf(t, path)
-	if err != nil {
-		return err
 	}
 	for _, f := range fields {
 		if err := c.check(f.typ, path+"."+f.goName); err != nil {

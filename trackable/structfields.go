@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // structField is a field that is saved.
@@ -62,28 +63,40 @@ func fieldsAt(level []embedded, path string) (fields []structField, deeper []emb
 	for _, e := range level {
 		for i := range e.typ.NumField() {
 			f := e.typ.Field(i)
+			name, tagged, err := tagOf(f, path)
+			if err != nil {
+				return nil, nil, err
+			}
 			index := append(slices.Clone(e.index), i)
-			name, tagged := f.Tag.Lookup("ckpt")
-			if name == "-" {
-				continue
-			}
-			if inner := flattened(f, tagged && name != ""); inner != nil {
-				if f.Type.Kind() == reflect.Pointer && !f.IsExported() {
-					return nil, nil, &UnsupportedTypeError{path + "." + f.Name, f.Type, "it is an embedded pointer that is not exported"}
-				}
+			inner := flattened(f, tagged)
+			switch {
+			case name == "-":
+			case inner != nil && f.Type.Kind() == reflect.Pointer && !f.IsExported():
+				return nil, nil, &UnsupportedTypeError{path + "." + f.Name, f.Type, "it is an embedded pointer that is not exported"}
+			case inner != nil:
 				deeper = append(deeper, embedded{inner, index})
-				continue
+			case f.IsExported():
+				fields = append(fields, structField{name, f.Name, index, f.Type})
 			}
-			if !f.IsExported() {
-				continue
-			}
-			if name == "" {
-				name = f.Name
-			}
-			fields = append(fields, structField{name, f.Name, index, f.Type})
 		}
 	}
 	return fields, deeper, nil
+}
+
+// tagOf returns a field's name, and whether its tag gives it. A tag that would
+// have no effect is an error: it was not meant to be lost. Commas are kept for
+// options to come.
+func tagOf(f reflect.StructField, path string) (name string, tagged bool, err error) {
+	tag := f.Tag.Get("ckpt")
+	switch {
+	case tag == "":
+		return f.Name, false, nil
+	case strings.Contains(tag, ","):
+		err = fmt.Errorf("struct: %s.%s: tag %q: a name has no comma, and there are no options", path, f.Name, tag)
+	case tag != "-" && !f.IsExported():
+		err = fmt.Errorf("struct: %s.%s: has the tag %q, but is not exported, so cannot be saved", path, f.Name, tag)
+	}
+	return tag, true, err
 }
 
 // flattened returns the struct type of an embedded field whose fields count as

@@ -68,7 +68,7 @@ func (n stateNode) set(data []byte) error {
 func (n stateNode) undo() func() error {
 	data, err := n.bytes()
 	if err != nil {
-		return func() error { return nil }
+		return nil
 	}
 	return func() error { return n.set(data) }
 }
