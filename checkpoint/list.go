@@ -72,7 +72,7 @@ type lister struct {
 
 func (l *lister) visit(info storage.Info) {
 	if f, ok := parseName(info.Name); ok {
-		add(l.sets, f, info)
+		add(setOf(l.sets, f.path), f, info)
 	} else if !strings.Contains(info.Name, "/") && mayBeV1(info.Name) {
 		l.maybe = append(l.maybe, info)
 	}

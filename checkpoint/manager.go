@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,8 +55,8 @@ type ManagerOptions struct {
 // Manager saves a Checkpoint again and again into one directory, and removes
 // what is not to be kept. Its methods may be called by several goroutines.
 //
-// Several managers of a process may share a directory when they are given the
-// same storage.Dir and have different names. (TensorFlow: tf.train.CheckpointManager)
+// Several managers of a process may share a directory when they have different
+// names. (TensorFlow: tf.train.CheckpointManager)
 type Manager struct {
 	c   *Checkpoint
 	dir storage.Dir
@@ -63,11 +65,13 @@ type Manager struct {
 	mu       sync.Mutex // guards what follows; held during a save
 	l        ledger
 	seen     []byte // the state file as it was last read or written
-	writing  bool   // opened for writing
-	unlock   func() error
-	locked   bool   // other processes are kept out
-	lastStep *int64 // step of the last save or restore
-	failed   error  // what the last sweep could not remove
+	gone     string // the latest checkpoint by the state file, if there is none at all
+	files    survey
+	writing  bool         // opened for writing
+	lock     storage.Held // nil before the first save
+	locked   bool         // other processes are kept out
+	lastStep *int64       // step of the last save or restore
+	failed   error        // what the last sweep could not remove
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.
 	half   []retention.Checkpoint
@@ -137,15 +141,13 @@ func (m *Manager) policy() retention.Policy {
 
 // RestoreOrInitialize restores the latest checkpoint and returns its path.
 // When there is none it calls InitFn and returns "". It does not fall back to
-// an older checkpoint: that is for the caller to decide.
+// an older checkpoint: that is for the caller to decide. Nor does it begin
+// from nothing where checkpoints were: that is an error.
 // (TensorFlow: tf.train.CheckpointManager.restore_or_initialize)
 func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err error) {
 	path = m.LatestCheckpoint()
 	if path == "" {
-		if m.o.InitFn == nil {
-			return "", nil
-		}
-		return "", m.o.InitFn(ctx)
+		return "", m.initialize(ctx)
 	}
 	if _, err := m.c.Restore(ctx, m.dir, path); err != nil {
 		return "", err
@@ -157,6 +159,34 @@ func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err err
 		m.lastStep = &step
 	}
 	return path, nil
+}
+
+func (m *Manager) initialize(ctx context.Context) error {
+	m.mu.Lock()
+	err := m.lost()
+	m.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("initialize: %w", err)
+	}
+	if m.o.InitFn == nil {
+		return nil
+	}
+	return m.o.InitFn(ctx)
+}
+
+// lost returns an error if there have been checkpoints: who goes on from
+// nothing then should know.
+func (m *Manager) lost() error {
+	if m.gone != "" {
+		return fmt.Errorf("%s: names %q, but neither that nor another complete checkpoint is there: "+
+			"bring it back, or remove this file to begin anew: %w", stateName, m.gone, fs.ErrNotExist)
+	}
+	for _, p := range slices.Sorted(maps.Keys(m.files.sets)) {
+		if _, mine := numberOf(m.l.name, p); mine && m.files.sets[p].index != nil {
+			return fmt.Errorf("%s: data files are missing: bring them back, or remove its index to begin anew: %w", p, fs.ErrNotExist)
+		}
+	}
+	return nil
 }
 
 // LatestCheckpoint returns the path of the newest checkpoint, "" if there is
@@ -202,14 +232,15 @@ func (m *Manager) Close(ctx context.Context) error {
 		return nil
 	}
 	m.closed = true
-	if m.failed != nil {
-		m.failed = inTurn(ctx, m.dir, func() error { return m.sweepAgain(ctx) })
+	if m.lock == nil {
+		return nil
 	}
 	err := m.failed
-	if m.unlock != nil {
-		if failed := m.unlock(); failed != nil {
-			err = alsoFailed(failed, err)
-		}
+	if err != nil {
+		err = inTurn(ctx, m.lock, func() error { return m.sweepAgain(ctx) })
+	}
+	if failed := m.lock.Unlock(); failed != nil {
+		err = alsoFailed(failed, err)
 	}
 	if err != nil {
 		return fmt.Errorf("close manager: %w", err)

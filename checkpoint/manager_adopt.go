@@ -35,15 +35,7 @@ func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now tim
 // adopt adds checkpoints that are newer than the state file knows: their
 // writer died between the index and the state file.
 func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, now time.Time) error {
-	listed := int64(-1)
-	for _, entry := range append(slices.Clip(s.AllModelCheckpointPaths), s.ModelCheckpointPath) {
-		if p, _, ok := localPath(entry); ok {
-			if n, mine := numberOf(m.l.name, p); mine {
-				listed = max(listed, n)
-			}
-		}
-	}
-	found, err := m.recognize(ctx, sets, listed, now)
+	found, err := m.recognize(ctx, sets, highestListed(s, m.l.name), now)
 	if err != nil {
 		return err
 	}
@@ -57,16 +49,26 @@ func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, 
 	return nil
 }
 
+// highestListed returns the highest number that a state file has for the
+// given name, or -1.
+func highestListed(s State, name string) int64 {
+	top := int64(-1)
+	for _, entry := range append(slices.Clip(s.AllModelCheckpointPaths), s.ModelCheckpointPath) {
+		if p, _, ok := localPath(entry); ok {
+			if n, mine := numberOf(name, p); mine {
+				top = max(top, n)
+			}
+		}
+	}
+	return top
+}
+
 // adoptHalf returns the list with those checkpoints of failed saves that are
-// complete after all, and removes the files of the others.
-func (m *Manager) adoptHalf(ctx context.Context, sets map[string]*fileSet) (ledger, error) {
+// complete after all.
+func (m *Manager) adoptHalf(ctx context.Context) (ledger, error) {
 	l := m.l
 	for _, c := range m.half {
-		s := sets[c.Path]
-		ok, err := describes(ctx, m.dir, s)
-		if err == nil && m.locked && s != nil && s.index == nil && s.receipt != nil {
-			err = m.removeOrphan(ctx, s)
-		}
+		ok, err := describes(ctx, m.dir, m.files.sets[c.Path])
 		if err != nil {
 			return ledger{}, err
 		}

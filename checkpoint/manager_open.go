@@ -14,26 +14,29 @@ func (m *Manager) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.survey(ctx); err != nil {
+		return err
+	}
 	return m.load(ctx, text)
 }
 
 // readState returns the text of the state file, nil if it is missing.
 func (m *Manager) readState(ctx context.Context) ([]byte, error) {
 	text, err := readBounded(ctx, m.dir, stateName, maxState)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case err != nil && unlessIO(err) == nil:
+		return []byte(err.Error()), nil // which parses as little as what is there
 	}
 	return text, err
 }
 
-// load makes the manager's list from a state file's text and the directory.
+// load makes the manager's list from a state file's text and what the
+// directory was found to hold.
 func (m *Manager) load(ctx context.Context, text []byte) error {
-	sets, err := scan(ctx, m.dir, m.l.name+"-")
-	if err != nil {
-		return err
-	}
-	now := m.o.Now()
-	m.seen = text
+	sets, now := m.files.sets, m.o.Now()
+	m.seen, m.gone = text, ""
 	s, usable := m.parse(text)
 	if !usable {
 		// One second of slack lets a checkpoint saved in this very moment be
@@ -98,6 +101,9 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets map[string]*file
 		}
 	}
 	m.l.latest = newestOf(sets, m.l.name)
+	if m.l.latest == "" {
+		m.gone = s.ModelCheckpointPath
+	}
 	m.o.Logger.Warn("the latest checkpoint is gone, the newest complete one takes its place",
 		"gone", s.ModelCheckpointPath, "path", m.l.latest)
 	return nil
@@ -114,36 +120,41 @@ func newestOf(sets map[string]*fileSet, name string) string {
 	return path
 }
 
-// openForWriting gets the directory ready for a save. The first time it takes
-// the lock and ends what a writer that died has left.
-func (m *Manager) openForWriting(ctx context.Context) error {
-	if m.unlock == nil {
-		unlock, locked, err := lockDir(ctx, m.dir)
-		if err != nil {
-			return err
-		}
-		m.unlock, m.locked = unlock, locked
+// lockFirst keeps other processes out from the first save on.
+func (m *Manager) lockFirst(ctx context.Context) error {
+	if m.lock != nil {
+		return nil
 	}
+	lock, locked, err := lockDir(ctx, m.dir)
+	if err != nil {
+		return err
+	}
+	m.lock, m.locked = lock, locked
+	return nil
+}
+
+// openForWriting gets the directory ready for a save. The first time it ends
+// what a writer that died has left.
+func (m *Manager) openForWriting(ctx context.Context) error {
 	text, err := m.readState(ctx)
 	if err != nil {
 		return err
 	}
-	if m.writing {
-		if !bytes.Equal(text, m.seen) {
-			m.refresh(text)
-		}
+	changed := !bytes.Equal(text, m.seen)
+	if m.writing && changed {
+		m.refresh(text)
+	}
+	if m.writing && !m.files.stale {
 		return nil
 	}
+	if err := m.surveyAndTidy(ctx); err != nil {
+		return err
+	}
 	// Without the lock others may have written since NewManager read.
-	if !bytes.Equal(text, m.seen) {
+	if !m.writing && changed {
 		if err := m.load(ctx, text); err != nil {
 			return err
 		}
-	}
-	// What looks left over may be another process's, just being written,
-	// where nothing keeps that out.
-	if m.locked {
-		m.tidy(ctx)
 	}
 	m.writing = true
 	return nil
@@ -155,8 +166,10 @@ func (m *Manager) refresh(text []byte) {
 	m.seen, m.l.others = text, nil
 	s, usable := m.parse(text)
 	if !usable {
+		m.files.stale = true // who has lost this file may have lost others
 		return
 	}
+	m.files.top = max(m.files.top, highestListed(s, m.l.name))
 	managed, _ := managedIn(s, m.o.Now(), s.preserved(), func(string) bool { return false })
 	for _, c := range managed {
 		if find(m.l.active, c.Path) < 0 {

@@ -51,7 +51,11 @@ func (m *Manager) Save(ctx context.Context, o *SaveOptions) (path string, err er
 		return "", fmt.Errorf("save: %w", ErrSaving)
 	}
 	defer m.c.busy.Unlock()
-	if err := inTurn(ctx, m.dir, func() error { return s.run(ctx) }); err != nil {
+	err = m.lockFirst(ctx)
+	if err == nil {
+		err = inTurn(ctx, m.lock, func() error { return s.run(ctx) })
+	}
+	if err != nil {
 		if s.path == "" {
 			return "", fmt.Errorf("save: %w", err)
 		}
@@ -93,18 +97,14 @@ func (s *save) run(ctx context.Context) error {
 	if err := m.openForWriting(ctx); err != nil {
 		return err
 	}
-	sets, err := scan(ctx, m.dir, m.l.name+"-")
-	if err != nil {
-		return err
-	}
-	w := &writing{dir: m.dir, old: sets, now: m.o.Now, start: start, log: m.o.Logger}
+	w := &writing{dir: m.dir, now: m.o.Now, start: start, log: m.o.Logger}
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Metrics: s.o.Metrics}
 	if err := s.commit(ctx, w); err != nil {
 		return err
 	}
 	m.o.Logger.Info("saved", "path", s.path, "bytes", w.size(), "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
-	m.failed = m.sweep(ctx, sets)
+	m.failed = m.sweep(ctx)
 	return nil
 }
 
@@ -112,19 +112,18 @@ func (s *save) run(ctx context.Context) error {
 // done does the manager believe in it.
 func (s *save) commit(ctx context.Context, w *writing) error {
 	m := s.m
-	taken, err := s.taken(w.old)
-	if err != nil {
-		return err
-	}
-	return m.c.counting(taken, func(count int64) error {
+	next := func(was int64) (int64, error) { return s.next(ctx, w, was) }
+	return m.c.counting(next, func(count int64) error {
 		s.path = numbered(m.l.name, s.number(count))
 		w.path = s.path
 		next, err := s.publish(ctx, w)
 		if err != nil {
 			m.half = append(m.half, s.entry(m.o.Now()))
+			m.files.stale = true
 			return err
 		}
 		m.l, m.half = next, nil
+		m.files.saved(w, m.l.name)
 		if s.at != nil {
 			m.lastStep = s.at
 		}
@@ -135,7 +134,7 @@ func (s *save) commit(ctx context.Context, w *writing) error {
 // publish returns the list as it is when the checkpoint and the state file are
 // written.
 func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
-	next, err := s.m.adoptHalf(ctx, w.old)
+	next, err := s.m.adoptHalf(ctx)
 	if err != nil {
 		return ledger{}, err
 	}
@@ -146,22 +145,41 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 	return next, s.m.record(ctx, next)
 }
 
-// taken returns the highest number that must not be used again. A number that
-// the caller chose says nothing about the save counter.
-func (s *save) taken(sets map[string]*fileSet) (int64, error) {
+// next returns what the save counter becomes: the next number that is free. A
+// number that the caller chose says nothing about the counter.
+func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 	if n := s.o.CheckpointNumber; n != nil {
 		if *n < 0 {
 			return 0, fmt.Errorf("CheckpointNumber is %d, want 0 or more", *n)
 		}
-		return -1, nil
+		return after(was)
 	}
-	top := highest(sets, s.m.l.name)
+	n, err := after(max(was, s.taken()))
+	if err != nil {
+		return 0, err
+	}
+	is, err := occupied(ctx, s.m.dir, numbered(s.m.l.name, n))
+	if err != nil || !is {
+		w.free = true
+		return n, err
+	}
+	// Somebody else writes checkpoints of this name.
+	if err := s.m.survey(ctx); err != nil {
+		return 0, err
+	}
+	return after(max(was, s.taken()))
+}
+
+// taken returns the highest number that must not be used again, as far as
+// known.
+func (s *save) taken() int64 {
+	top := s.m.files.top
 	for _, c := range s.m.l.active {
 		if n, ok := numberOf(s.m.l.name, c.Path); ok {
 			top = max(top, n)
 		}
 	}
-	return top, nil
+	return top
 }
 
 func (s *save) number(count int64) int64 {

@@ -12,15 +12,14 @@ import (
 // sweep removes what retention does not want any more, and records that. The
 // save before it stands whatever it returns. What could not be removed stays
 // in the list, also in the state file, and with that for the next sweep.
-//
-// sets is what the directory held just before the save.
-func (m *Manager) sweep(ctx context.Context, sets map[string]*fileSet) error {
+func (m *Manager) sweep(ctx context.Context) error {
 	s := sorted(m.l.active, judge(m.policy(), m.l.active))
-	err := errors.Join(m.preserve(ctx, s.preserve), m.remove(ctx, s.remove, sets))
+	err := errors.Join(m.preserve(ctx, s.preserve), m.remove(ctx, s.remove))
 	if failed := m.record(ctx, m.l); failed != nil {
 		err = errors.Join(err, failed)
 	}
 	if err != nil {
+		m.files.stale = true
 		m.o.Logger.Warn("surplus checkpoints stay until the next save", "err", err)
 	}
 	return err
@@ -33,14 +32,13 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sets, err := scan(ctx, m.dir, m.l.name+"-")
-	if err != nil {
+	if err := m.survey(ctx); err != nil {
 		return err
 	}
 	if bytes.Equal(text, m.seen) {
-		return m.sweep(ctx, sets)
+		return m.sweep(ctx)
 	}
-	return m.remove(ctx, sorted(m.l.active, judge(m.policy(), m.l.active)).remove, sets)
+	return m.remove(ctx, sorted(m.l.active, judge(m.policy(), m.l.active)).remove)
 }
 
 // preserve takes checkpoints off the list and leaves their files, with the
@@ -60,6 +58,7 @@ func (m *Manager) preserve(ctx context.Context, list []judged) error {
 			return err
 		}
 		m.l.active = without(m.l.active, c.Path)
+		m.files.forget(c.Path)
 		m.l.lastPreserved = c.Time
 		m.o.Logger.Info("preserved", "path", c.Path, "reason", c.reason)
 	}
@@ -68,10 +67,10 @@ func (m *Manager) preserve(ctx context.Context, list []judged) error {
 
 // remove deletes checkpoints: all indexes, and when that is durable the other
 // files. So there is never an index without its data.
-func (m *Manager) remove(ctx context.Context, list []judged, sets map[string]*fileSet) error {
+func (m *Manager) remove(ctx context.Context, list []judged) error {
 	var indexes, others []string
 	for _, c := range list {
-		for _, s := range []*fileSet{sets[c.Path], sets[recoveryOf(c.Path)]} {
+		for _, s := range []*fileSet{m.files.sets[c.Path], m.files.sets[recoveryOf(c.Path)]} {
 			if s == nil {
 				continue
 			}
@@ -88,6 +87,7 @@ func (m *Manager) remove(ctx context.Context, list []judged, sets map[string]*fi
 	}
 	for _, c := range list {
 		m.l.active = without(m.l.active, c.Path)
+		m.files.forget(c.Path)
 		m.o.Logger.Info("removed", "path", c.Path, "reason", c.reason)
 	}
 	return nil

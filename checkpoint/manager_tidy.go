@@ -9,23 +9,27 @@ import (
 
 // tidy ends overwrites that were interrupted, and removes files of
 // checkpoints of ours that have no index: never committed, or half removed.
-// What fails is left for the next time.
-func (m *Manager) tidy(ctx context.Context) {
-	sets, err := scan(ctx, m.dir, m.l.name+"-")
+// What fails is left for the next time. It reports whether it did something.
+func (m *Manager) tidy(ctx context.Context) (did bool) {
+	var err error
+	sets := m.files.sets
 	for p, s := range sets {
 		of, recovery := strings.CutSuffix(p, recoverySuffix)
 		if _, mine := numberOf(m.l.name, of); !mine {
 			continue
 		}
 		if recovery {
+			did = true
 			err = errors.Join(err, settle(ctx, m.dir, sets[of], s))
 		} else if s.index == nil && s.receipt != nil {
+			did = true
 			err = errors.Join(err, m.removeOrphan(ctx, s))
 		}
 	}
 	if err != nil {
 		m.o.Logger.Warn("leftovers of an earlier writer stay", "err", err)
 	}
+	return did
 }
 
 // removeOrphan removes what the receipt says to be ours, and only if the

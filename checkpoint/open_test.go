@@ -286,7 +286,7 @@ func (h *halfway) RemoveAll(ctx context.Context, waves ...[]string) error {
 	return storage.RemoveAll(ctx, h.Dir, waves...)
 }
 
-func (h *halfway) Lock(ctx context.Context, name string) (func() error, error) {
+func (h *halfway) Lock(ctx context.Context, name string) (storage.Held, error) {
 	return storage.Lock(ctx, h.Dir, name)
 }
 
@@ -559,7 +559,7 @@ func TestLockNamesItsHolder(t *testing.T) {
 
 type locked struct{ storage.Dir }
 
-func (l *locked) Lock(_ context.Context, name string) (func() error, error) {
+func (l *locked) Lock(_ context.Context, name string) (storage.Held, error) {
 	return nil, &fs.PathError{Op: "lock", Path: name, Err: holder{}}
 }
 

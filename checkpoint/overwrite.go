@@ -24,10 +24,10 @@ import (
 // from the new one: from its rename until that of the index the set in place
 // does not match its receipt, and then it does.
 
-// replace publishes the pending files over s, a checkpoint that is there.
-func (w *writing) replace(ctx context.Context, s *fileSet, data, index, receipt storage.Pending) error {
-	if s.complete() {
-		if err := linkAll(ctx, w.dir, s); err != nil {
+// replace publishes the pending files over the checkpoint that is there.
+func (w *writing) replace(ctx context.Context, data, index, receipt storage.Pending) error {
+	if w.main.complete() {
+		if err := linkAll(ctx, w.dir, w.main); err != nil {
 			return err
 		}
 	}
@@ -49,16 +49,27 @@ func settlePath(ctx context.Context, dir storage.Dir, path string) error {
 	return settle(ctx, dir, sets[path], sets[recoveryOf(path)])
 }
 
-// recover brings the path in order if an overwrite of it was interrupted.
-func (w *writing) recover(ctx context.Context) error {
-	if w.old[recoveryOf(w.path)] == nil {
+// look finds out what is there of the path. If an overwrite of it was
+// interrupted, that is brought in order.
+func (w *writing) look(ctx context.Context) error {
+	if w.free {
 		return nil
 	}
-	if err := settle(ctx, w.dir, w.old[w.path], w.old[recoveryOf(w.path)]); err != nil {
+	if is, err := occupied(ctx, w.dir, w.path); err != nil || !is {
 		return err
 	}
-	fresh, err := scan(ctx, w.dir, w.path+".")
-	w.old = fresh
+	if err := w.list(ctx); err != nil || w.rec == nil {
+		return err
+	}
+	if err := settle(ctx, w.dir, w.main, w.rec); err != nil {
+		return err
+	}
+	return w.list(ctx)
+}
+
+func (w *writing) list(ctx context.Context) error {
+	sets, err := scan(ctx, w.dir, w.path+".")
+	w.main, w.rec = sets[w.path], sets[recoveryOf(w.path)]
 	return err
 }
 

@@ -40,66 +40,97 @@ func (c *Checkpoint) saveAlone(ctx context.Context, dir storage.Dir, prefix stri
 	if err := checkPath(prefix + "-0"); err != nil {
 		return "", err
 	}
-	sets, err := scan(ctx, dir, prefix+"-")
+	in, base := path.Split(prefix)
+	below := dir
+	if in != "" {
+		below = storage.Sub(dir, path.Clean(in))
+	}
+	state, err := readIfUsable(ctx, below)
 	if err != nil {
 		return "", err
 	}
-	w := &writing{dir: dir, old: sets, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
+	w := &writing{dir: dir, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
 	w.receipt.Writer = WriterSave
-	err = c.counting(highest(sets, prefix), func(count int64) error {
+	next := func(was int64) (n int64, err error) {
+		n, w.free, err = nextFree(ctx, below, base, state, was)
+		return n, err
+	}
+	err = c.counting(next, func(count int64) error {
 		w.path = numbered(prefix, count)
 		if err := c.publish(ctx, w); err != nil {
 			return err
 		}
-		return recordPlain(ctx, dir, w.path)
+		return WriteState(ctx, below, state.withUnmanaged(numbered(base, count)))
 	})
 	return w.path, err
 }
 
-// counting runs save with the save counter advanced already, because it is
-// saved too, and beyond taken. If save fails the counter is as before.
-func (c *Checkpoint) counting(taken int64, save func(count int64) error) error {
+// readIfUsable reads the state file, if there is one that makes sense.
+func readIfUsable(ctx context.Context, dir storage.Dir) (State, error) {
+	s, err := ReadState(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) || unlessIO(err) == nil && err != nil {
+		return State{}, nil
+	}
+	if len(s.AllModelCheckpointTimestamps) != len(s.AllModelCheckpointPaths) {
+		s.AllModelCheckpointTimestamps = nil
+	}
+	return s, err
+}
+
+// nextFree returns the number after was, or after the highest present, and
+// whether it has made sure that nothing is there of that. The
+// directory need not be listed to know that if was is what the state file
+// says, and the number after it is free.
+func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was int64) (n int64, free bool, err error) {
+	if n, err = after(was); err != nil {
+		return 0, false, err
+	}
+	if s.ModelCheckpointPath == numbered(name, was) {
+		is, err := occupied(ctx, dir, numbered(name, n))
+		if err != nil || !is {
+			return n, true, err
+		}
+	}
+	sets, err := scan(ctx, dir, name+"-")
+	if err != nil {
+		return 0, false, err
+	}
+	n, err = after(max(was, highest(sets, name)))
+	return n, false, err
+}
+
+// counting runs save with the save counter advanced already, to next,
+// because it is saved too. If save fails the counter is as before.
+func (c *Checkpoint) counting(next func(was int64) (int64, error), save func(count int64) error) error {
 	counter, err := c.makeCounter()
 	if err != nil {
 		return err
 	}
 	was := counter.Value[0]
-	if max(was, taken) == math.MaxInt64 {
-		return errors.New("the save counter is at its end")
+	count, err := next(was)
+	if err != nil {
+		return err
 	}
-	counter.Value[0] = max(was, taken) + 1
-	if err := save(counter.Value[0]); err != nil {
+	counter.Value[0] = count
+	if err := save(count); err != nil {
 		counter.Value[0] = was
 		return err
 	}
 	return nil
 }
 
-// recordPlain makes p the latest in the state file of p's own directory. It
-// lists p alone and without a time, as TensorFlow does, unless the file has a
-// manager's list. TensorFlow would wipe that; here it stays, and p is listed
-// with the one time that tells every manager to leave it alone: that of the
-// last preserved checkpoint.
-func recordPlain(ctx context.Context, dir storage.Dir, p string) error {
-	in, base := path.Split(p)
-	if in != "" {
-		dir = storage.Sub(dir, path.Clean(in))
+// after returns the number after n.
+func after(n int64) (int64, error) {
+	if n == math.MaxInt64 {
+		return 0, errors.New("the save counter is at its end")
 	}
-	old, err := ReadState(ctx, dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil && unlessIO(err) != nil:
-		return err
-	}
-	s := State{ModelCheckpointPath: base}
-	if err == nil && len(old.AllModelCheckpointTimestamps) == len(old.AllModelCheckpointPaths) {
-		s = old.withUnmanaged(base)
-	}
-	return WriteState(ctx, dir, s)
+	return n + 1, nil
 }
 
 // withUnmanaged returns s with p as the latest path. Without managed paths
-// that is p alone.
+// that is p alone and without a time, as in TensorFlow. TensorFlow would wipe a
+// manager's list; here it stays, and p is listed with the one time that tells
+// every manager to leave it alone: that of the last preserved checkpoint.
 func (s State) withUnmanaged(p string) State {
 	managed := State{ModelCheckpointPath: p, LastPreservedTimestamp: s.LastPreservedTimestamp}
 	for i, t := range s.AllModelCheckpointTimestamps {

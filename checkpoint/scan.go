@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -30,10 +31,19 @@ func scan(ctx context.Context, dir storage.Dir, prefix string) (map[string]*file
 	sets := make(map[string]*fileSet)
 	err := eachFile(ctx, dir, prefix, func(info storage.Info) {
 		if f, ok := parseName(info.Name); ok {
-			add(sets, f, info)
+			add(setOf(sets, f.path), f, info)
 		}
 	})
 	return sets, err
+}
+
+func setOf(sets map[string]*fileSet, path string) *fileSet {
+	s := sets[path]
+	if s == nil {
+		s = &fileSet{path: path}
+		sets[path] = s
+	}
+	return s
 }
 
 // eachFile calls visit for the files whose names begin with prefix.
@@ -50,12 +60,7 @@ func eachFile(ctx context.Context, dir storage.Dir, prefix string, visit func(st
 	return nil
 }
 
-func add(sets map[string]*fileSet, f fileName, info storage.Info) {
-	s := sets[f.path]
-	if s == nil {
-		s = &fileSet{path: f.path}
-		sets[f.path] = s
-	}
+func add(s *fileSet, f fileName, info storage.Info) {
 	switch f.part {
 	case partIndex:
 		s.index = &info
@@ -139,6 +144,17 @@ func highest(sets map[string]*fileSet, name string) int64 {
 		}
 	}
 	return top
+}
+
+// occupied reports whether a save as path would meet files of a checkpoint. It
+// costs the same whatever else the directory holds.
+func occupied(ctx context.Context, dir storage.Dir, path string) (bool, error) {
+	for _, name := range []string{tensorbundle.IndexName(path), tensorbundle.DataName(path, 0, 1), tensorbundle.IndexName(recoveryOf(path))} {
+		if is, err := exists(ctx, dir, name); is || err != nil {
+			return is, err
+		}
+	}
+	return false, nil
 }
 
 // exists reports whether dir has a file called name.

@@ -17,13 +17,14 @@ import (
 
 // writing is one checkpoint on its way to a directory.
 type writing struct {
-	dir     storage.Dir
-	path    string
-	old     map[string]*fileSet // what the directory has, at least of this path
-	receipt Receipt             // what the caller knows of it
-	start   time.Time
-	now     func() time.Time
-	log     *slog.Logger
+	dir       storage.Dir
+	path      string
+	free      bool     // nothing is there of this path: somebody has looked
+	main, rec *fileSet // what is there of it; nil: nothing
+	receipt   Receipt  // what the caller knows of it
+	start     time.Time
+	now       func() time.Time
+	log       *slog.Logger
 }
 
 // Write saves the objects as the checkpoint path of dir, without touching
@@ -43,11 +44,7 @@ func (c *Checkpoint) Write(ctx context.Context, dir storage.Dir, path string) er
 }
 
 func (c *Checkpoint) writeAlone(ctx context.Context, dir storage.Dir, path string) error {
-	sets, err := scan(ctx, dir, path+".")
-	if err != nil {
-		return err
-	}
-	w := &writing{dir: dir, path: path, old: sets, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
+	w := &writing{dir: dir, path: path, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
 	w.receipt.Writer = WriterWrite
 	return c.publish(ctx, w)
 }
@@ -61,7 +58,7 @@ func (c *Checkpoint) publish(ctx context.Context, w *writing) (err error) {
 	if err := checkPath(w.path); err != nil {
 		return err
 	}
-	if err := w.recover(ctx); err != nil {
+	if err := w.look(ctx); err != nil {
 		return err
 	}
 	var pending []storage.Pending
@@ -152,8 +149,8 @@ func (c *Checkpoint) writeReceipt(w *writing, create func(string) (storage.Pendi
 
 // commit publishes the three files. A path that is taken needs more care.
 func (w *writing) commit(ctx context.Context, data, index, receipt storage.Pending) error {
-	if s := w.old[w.path]; s != nil && s.index != nil {
-		return w.replace(ctx, s, data, index, receipt)
+	if w.main != nil && w.main.index != nil {
+		return w.replace(ctx, data, index, receipt)
 	}
 	// A wave has no order, but places that publish one after the other take
 	// the one given: by its receipt an orphan is known to be ours.

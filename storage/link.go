@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 )
@@ -71,27 +70,4 @@ func missing(ctx context.Context, d Dir, name string) error {
 		return err
 	}
 	return errors.Join(pathError("link", name, fs.ErrExist), f.Close())
-}
-
-// Locker is a Dir in which one process can keep others out.
-// Call Lock instead of its method.
-type Locker interface {
-	Lock(ctx context.Context, name string) (unlock func() error, err error)
-}
-
-// ErrLocked is what Lock wraps when another process holds the lock; the text
-// says which.
-var ErrLocked = errors.New("locked by another process")
-
-// Lock takes the lock name of d for this process, without waiting, or returns
-// an error that wraps ErrLocked. It is shared within the process: it may be
-// taken again and ends with the last unlock, or with the process, however that
-// ends. It binds only those who take it: readers need none. A name is as a
-// file's, but names no file. A place without locks gives an error that wraps
-// errors.ErrUnsupported.
-func Lock(ctx context.Context, d Dir, name string) (unlock func() error, err error) {
-	if l, ok := d.(Locker); ok {
-		return l.Lock(ctx, name)
-	}
-	return nil, pathError("lock", name, fmt.Errorf("this storage has no locks: %w", errors.ErrUnsupported))
 }

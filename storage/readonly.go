@@ -31,7 +31,7 @@ func (r *readOnly) Remove(_ context.Context, name string) error { return denied(
 
 func (r *readOnly) Link(_ context.Context, _, newname string) error { return denied("link", newname) }
 
-func (r *readOnly) Lock(_ context.Context, name string) (func() error, error) {
+func (r *readOnly) Lock(_ context.Context, name string) (Held, error) {
 	return nil, denied("lock", name)
 }
 

@@ -99,7 +99,7 @@ func (s *sub) Link(ctx context.Context, oldname, newname string) error {
 	return Link(ctx, s.d, from, to)
 }
 
-func (s *sub) Lock(ctx context.Context, name string) (func() error, error) {
+func (s *sub) Lock(ctx context.Context, name string) (Held, error) {
 	full, err := s.full("lock", name)
 	if err != nil {
 		return nil, err

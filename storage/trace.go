@@ -67,17 +67,26 @@ func (t *trace) Link(ctx context.Context, oldname, newname string) error {
 	return err
 }
 
-func (t *trace) Lock(ctx context.Context, name string) (func() error, error) {
-	unlock, err := Lock(ctx, t.d, name)
+func (t *trace) Lock(ctx context.Context, name string) (Held, error) {
+	held, err := Lock(ctx, t.d, name)
 	t.tell(err, "lock", name)
 	if err != nil {
 		return nil, err
 	}
-	return func() error {
-		err := unlock()
-		t.tell(err, "unlock", name)
-		return err
-	}, nil
+	return &tracedLock{Held: held, t: t, name: name}, nil
+}
+
+// tracedLock keeps the name for the trace.
+type tracedLock struct {
+	Held
+	t    *trace
+	name string
+}
+
+func (l *tracedLock) Unlock() error {
+	err := l.Held.Unlock()
+	l.t.tell(err, "unlock", l.name)
+	return err
 }
 
 func (t *trace) CommitAll(ctx context.Context, waves ...[]Pending) error {

@@ -44,9 +44,9 @@ func TestTraceTellsEveryOperation(t *testing.T) {
 	must(err)
 	must(storage.RemoveAll(ctx, d, []string{"index"}, []string{"data", "receipt"}))
 	must(d.Remove(ctx, "a"))
-	unlock, err := storage.Lock(ctx, d, "writer")
+	lock, err := storage.Lock(ctx, d, "writer")
 	must(err)
-	must(unlock())
+	must(lock.Unlock())
 	// and what fails
 	for _, err := range []error{d.Remove(ctx, "a"), p.Commit(), storage.Link(ctx, d, "a", "b"),
 		storage.CommitAll(ctx, d, []storage.Pending{p})} {

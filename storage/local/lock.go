@@ -29,13 +29,22 @@ type lock struct {
 	path  string // absolute
 	info  fs.FileInfo
 	f     vfs.File
+	turns storage.Turns
 	count int // locks.mu
 }
+
+// held is the lock for one of those who share it.
+type held struct {
+	storage.Turns
+	unlock func() error
+}
+
+func (h held) Unlock() error { return h.unlock() }
 
 // Lock holds an flock on a reserved file beside name, which says who holds it.
 // The file stays: to remove it would let a third process lock a new one while
 // a second has opened the old.
-func (d *dir) Lock(ctx context.Context, name string) (func() error, error) {
+func (d *dir) Lock(ctx context.Context, name string) (storage.Held, error) {
 	path, err := d.begin(ctx, "lock", name)
 	if err != nil {
 		return nil, err
@@ -53,7 +62,7 @@ func (d *dir) Lock(ctx context.Context, name string) (func() error, error) {
 		}
 	}
 	l.count++
-	return sync.OnceValue(l.release), nil
+	return held{l.turns, sync.OnceValue(l.release)}, nil
 }
 
 func find(match func(*lock) bool) *lock {
@@ -67,7 +76,7 @@ func find(match func(*lock) bool) *lock {
 
 // acquire takes the lock, or finds that the process has it by another path.
 func (d *dir) acquire(path string) (*lock, error) {
-	l := &lock{fsys: d.fsys, path: path}
+	l := &lock{fsys: d.fsys, path: path, turns: storage.NewTurns()}
 	err := d.inDir(filepath.Dir(path), func() (err error) {
 		l.f, err = d.fsys.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		return err

@@ -19,7 +19,7 @@ import (
 // holdLock tells its parent that it has the lock, and keeps it until the
 // parent closes its input or kills it.
 func holdLock(dir string) error {
-	unlock, err := storage.Lock(context.Background(), local.Dir(dir), "checkpoint")
+	lock, err := storage.Lock(context.Background(), local.Dir(dir), "checkpoint")
 	if err != nil {
 		return err
 	}
@@ -27,15 +27,15 @@ func holdLock(dir string) error {
 	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
 		return err
 	}
-	return unlock()
+	return lock.Unlock()
 }
 
 func tryLock(dir string) error {
-	unlock, err := storage.Lock(context.Background(), local.Dir(dir), "checkpoint")
+	lock, err := storage.Lock(context.Background(), local.Dir(dir), "checkpoint")
 	if err != nil {
 		return err
 	}
-	return unlock()
+	return lock.Unlock()
 }
 
 // startHolder returns a process that holds the lock, and its input.
@@ -118,18 +118,18 @@ func TestLockEndsWithTheLastUnlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(filepath.Dir(dir))
-	var unlocks []func() error
+	var locks []storage.Held
 	for _, path := range []string{dir, alias, filepath.Base(dir)} {
-		unlock, err := storage.Lock(t.Context(), local.Dir(path), "checkpoint")
+		lock, err := storage.Lock(t.Context(), local.Dir(path), "checkpoint")
 		if err != nil {
 			t.Fatal(err)
 		}
-		unlocks = append(unlocks, unlock)
+		locks = append(locks, lock)
 	}
-	for _, unlock := range unlocks {
+	for _, lock := range locks {
 		wantChildLocked(t, dir, true)
 		for range 2 { // the second does nothing
-			if err := unlock(); err != nil {
+			if err := lock.Unlock(); err != nil {
 				t.Error(err)
 			}
 		}

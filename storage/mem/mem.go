@@ -16,12 +16,15 @@ import (
 )
 
 // Dir returns a new, empty directory.
-func Dir() storage.Dir { return &dir{files: make(map[string]content)} }
+func Dir() storage.Dir {
+	return &dir{files: make(map[string]content), locks: make(map[string]storage.Turns)}
+}
 
 // dir is a storage.Linker and Locker too. A Batcher would save nothing here.
 type dir struct {
 	mu    sync.RWMutex
 	files map[string]content
+	locks map[string]storage.Turns
 }
 
 // content is shared by everyone who opened the file, hence never changed.
@@ -124,9 +127,19 @@ func (d *dir) Link(ctx context.Context, oldname, newname string) error {
 }
 
 // Lock is always granted: no other process can see this Dir.
-func (d *dir) Lock(ctx context.Context, name string) (func() error, error) {
+func (d *dir) Lock(ctx context.Context, name string) (storage.Held, error) {
 	if err := begin(ctx, "lock", name); err != nil {
 		return nil, err
 	}
-	return func() error { return nil }, nil
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.locks[name] == nil {
+		d.locks[name] = storage.NewTurns()
+	}
+	return held{d.locks[name]}, nil
 }
+
+type held struct{ storage.Turns }
+
+// Unlock does nothing: there is nobody to let in.
+func (held) Unlock() error { return nil }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -171,11 +172,28 @@ func lockShared(t *testing.T, d storage.Dir) {
 	must(t, err)
 	wantList(t, d, "")
 	write(t, d, "writer", "a lock's name is not a file's")
-	must(t, first())
-	must(t, second())
+	wantTurns(t, first, second)
+	must(t, first.Unlock())
+	must(t, second.Unlock())
 	again, err := storage.Lock(t.Context(), d, "writer")
 	must(t, err)
-	must(t, again())
-	must(t, again()) // unlocking twice does nothing
+	must(t, again.Unlock())
+	must(t, again.Unlock()) // unlocking twice does nothing
 	wantFile(t, d, "writer", "a lock's name is not a file's")
+}
+
+// wantTurns checks that one of those who share a lock waits for the other.
+func wantTurns(t *testing.T, first, second storage.Held) {
+	t.Helper()
+	for range 2 {
+		end, err := first.Turn(t.Context())
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, err := second.Turn(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Turn during another's = %v, want it to wait", err)
+		}
+		cancel()
+		end()
+		first, second = second, first
+	}
 }

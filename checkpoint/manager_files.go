@@ -1,0 +1,64 @@
+package checkpoint
+
+import (
+	"context"
+
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// survey is what a manager knows of its directory, so that a save need not
+// list it: a listing costs more with every checkpoint that was ever kept.
+type survey struct {
+	sets  map[string]*fileSet // of the managed checkpoints at least
+	top   int64               // no number above it is taken, as far as known
+	stale bool                // something has gone wrong or was overwritten: list again
+}
+
+// survey lists the manager's files.
+func (m *Manager) survey(ctx context.Context) error {
+	sets, err := scan(ctx, m.dir, m.l.name+"-")
+	if err != nil {
+		return err
+	}
+	m.files = survey{sets: sets, top: max(m.files.top, highest(sets, m.l.name))}
+	return nil
+}
+
+// surveyAndTidy leaves out the tidying where other processes are not kept out:
+// what looks left over may be one's, just being written.
+func (m *Manager) surveyAndTidy(ctx context.Context) error {
+	err := m.survey(ctx)
+	if err != nil || !m.locked {
+		return err
+	}
+	if did := m.tidy(ctx); did {
+		return m.survey(ctx)
+	}
+	return nil
+}
+
+// saved notes what a save has written.
+func (v *survey) saved(w *writing, name string) {
+	if n, ok := numberOf(name, w.path); ok {
+		v.top = max(v.top, n)
+	}
+	v.sets[w.path] = w.files()
+	// Of what was there before, some may have stayed.
+	v.stale = v.stale || w.main != nil
+}
+
+// forget drops what is not managed any more.
+func (v *survey) forget(path string) {
+	delete(v.sets, path)
+	delete(v.sets, recoveryOf(path))
+}
+
+// files returns the files that w has written.
+func (w *writing) files() *fileSet {
+	s := &fileSet{path: w.path}
+	add(s, fileName{part: partIndex}, storage.Info{Name: tensorbundle.IndexName(w.path)})
+	add(s, fileName{part: partReceipt}, storage.Info{Name: ReceiptName(w.path)})
+	add(s, fileName{part: partData, shards: 1}, storage.Info{Name: tensorbundle.DataName(w.path, 0, 1)})
+	return s
+}
