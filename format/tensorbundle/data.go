@@ -51,6 +51,7 @@ type section struct {
 	entry    *Entry
 	part     string // the data file, for errors
 	file     io.ReaderAt
+	size     int64 // of the data file
 	pos, end int64
 	crc      uint32
 }
@@ -62,7 +63,7 @@ func (r *Reader) section(e *Entry) (*section, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", e.Name, err)
 	}
-	s := &section{entry: e, part: partName(e.Shard, r.files.shards), file: file, pos: e.Offset, end: e.Offset + e.Size}
+	s := &section{entry: e, part: partName(e.Shard, r.files.shards), file: file, size: size, pos: e.Offset, end: e.Offset + e.Size}
 	if s.end > size {
 		return nil, s.corrupt("the file ends at byte %d", size)
 	}

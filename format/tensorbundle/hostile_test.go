@@ -272,13 +272,61 @@ func TestBigEndianVariantsAreUnsupported(t *testing.T) {
 	}
 }
 
-func TestAnUnknownRankReadsAsAScalar(t *testing.T) {
-	e := entry(tensor.Uint8, 1, 5, 5)
-	e.Shape.UnknownRank = true
-	e.CRC32C = crc32c.Mask(crc32c.Update(0, []byte{0}))
-	m, err := all(craft(t, oneShard, map[string]tfproto.BundleEntry{"a": e}))
-	if err != nil || len(m["a"].Shape()) != 0 {
-		t.Errorf("read as %v, %v", m, err)
+func TestAnUnknownRankIsThatOfTheDimensions(t *testing.T) {
+	for _, shape := range []tensor.Shape{{}, {2, 3}} {
+		n, err := shape.NumElements()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := entry(tensor.Uint8, n, shape...)
+		e.Shape.UnknownRank = true
+		e.CRC32C = crc32c.Mask(crc32c.Update(0, make([]byte, n)))
+		m, err := all(craft(t, oneShard, map[string]tfproto.BundleEntry{"a": e}))
+		if err != nil || !m["a"].Shape().Equal(shape) {
+			t.Errorf("%v read as %v, %v", shape, m["a"].Shape(), err)
+		}
+	}
+}
+
+// A small file whose slices all lie on the same bytes claims a large tensor.
+func TestSlicesOnTheSameBytesAllocateNothing(t *testing.T) {
+	const parts, size = 1000, 1 << 20
+	whole := entry(tensor.Uint8, 0, parts*size)
+	entries := map[string]tfproto.BundleEntry{}
+	for i := range int64(parts) {
+		whole.Slices = append(whole.Slices, slice(i*size, size))
+		entries[orderedcode.SliceKey("p", []int64{i * size}, []int64{size})] = entry(tensor.Uint8, size, size)
+	}
+	entries["p"] = whole
+	b := craft(t, oneShard, entries)
+	b.data[0] = make([]byte, size)
+	r := b.mustOpen(t)
+	got := allocated(func() {
+		if _, err := r.Tensor("p"); !errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("Tensor = %v, want ErrCorrupt", err)
+		}
+	})
+	if got > 10<<20 {
+		t.Errorf("allocated %d bytes for files of %d", got, len(b.index)+size)
+	}
+}
+
+// sparse is a file that claims to be larger than memory can be.
+type sparse struct{ io.ReaderAt }
+
+func TestMoreThanMemoryIsRefused(t *testing.T) {
+	const huge = 1 << 60
+	b := craft(t, oneShard, map[string]tfproto.BundleEntry{"bytes": entry(tensor.Uint8, huge, huge), "strings": entry(tensor.String, huge, huge), "one": entry(tensor.String, huge, 1)})
+	r, err := tensorbundle.NewReader(bytes.NewReader(b.index), int64(len(b.index)), func(int, int) (io.ReaderAt, int64, error) {
+		return sparse{bytes.NewReader(nil)}, huge, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range r.Names() {
+		if _, err := r.Tensor(name); !errors.Is(err, format.ErrUnsupported) {
+			t.Errorf("Tensor(%s) = %v, want ErrUnsupported", name, err)
+		}
 	}
 }
 

@@ -78,6 +78,8 @@ func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
 		return corruptIndex(name, e.Block, err)
 	}
 	s := r.chunk.next()
+	// A shape of unknown rank counts as the dimensions it has, as it does for
+	// TensorFlow (core/framework/tensor_shape.cc).
 	s.Entry = Entry{
 		Name:   name,
 		DType:  tensor.DType(p.DType),
@@ -86,9 +88,6 @@ func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
 		Offset: p.Offset,
 		Size:   p.Size,
 		CRC32C: p.CRC32C,
-	}
-	if p.Shape.UnknownRank {
-		s.Shape = nil // as BundleReader does
 	}
 	if err := r.checkEntry(s, len(p.Slices) > 0); err != nil {
 		return corruptIndex(name, e.Block, err)

@@ -2,6 +2,7 @@ package tensorbundle
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
@@ -113,10 +114,16 @@ func (r *Reader) pieces(s *stored, want tensor.Slice) ([]piece, error) {
 		return nil, &format.CorruptError{Part: indexPart, Tensor: s.Name, Reason: err.Error()}
 	}
 	var pieces []piece
+	taken := make(map[int]int64) // bytes, by data file
 	for _, i := range needed {
-		section, err := r.section(&s.parts[i].Entry)
+		e := &s.parts[i].Entry
+		section, err := r.section(e)
 		if err != nil {
 			return nil, err
+		}
+		// Else the slices lie on the same bytes, and a small file claims much.
+		if taken[e.Shard] += e.Size; taken[e.Shard] > section.size {
+			return nil, section.corrupt("the slices have %d bytes and more, the file %d", taken[e.Shard], section.size)
 		}
 		pieces = append(pieces, piece{section, s.regions[i]})
 	}
@@ -135,6 +142,9 @@ func (r *Reader) region(s *stored, want tensor.Slice) (tensor.Tensor, error) {
 	if err != nil {
 		return tensor.Tensor{}, fmt.Errorf("%s: %w", s.Name, err)
 	}
+	if err := fitsMemory(s, pieces, n); err != nil {
+		return tensor.Tensor{}, err
+	}
 	if framed(s.DType) {
 		return r.framedRegion(s, pieces, want, n)
 	}
@@ -143,6 +153,28 @@ func (r *Reader) region(s *stored, want tensor.Slice) (tensor.Tensor, error) {
 		return tensor.Tensor{}, err
 	}
 	return tensor.FromBytes(s.DType, want.Shape(), data)
+}
+
+// maxMemory is what one allocation may have. Beyond the address space, a file's
+// size vouches for nothing: files have holes.
+const maxMemory = min(math.MaxInt, 1<<47)
+
+// stringHeader is what an element takes besides its bytes.
+const stringHeader = 16
+
+// fitsMemory refuses n elements that no memory holds, or not this machine's.
+func fitsMemory(s *stored, pieces []piece, n int64) error {
+	elem, most := int64(s.DType.Size()), int64(0)
+	if framed(s.DType) {
+		elem = stringHeader
+		for _, p := range pieces {
+			most = max(most, p.entry.Size)
+		}
+	}
+	if n > maxMemory/elem || most > maxMemory {
+		return fmt.Errorf("%s: %v %v is more than memory can be: %w", s.Name, s.DType, s.Shape, format.ErrUnsupported)
+	}
+	return nil
 }
 
 func (r *Reader) framedRegion(s *stored, pieces []piece, want tensor.Slice, n int64) (tensor.Tensor, error) {

@@ -152,16 +152,20 @@ func (r *Reader) add(m tfproto.SavedSliceMeta, in part) error {
 func (r *Reader) Names() []string { return slices.Clone(r.names) }
 
 func (r *Reader) sortedNames() []string {
-	order := make([]*stored, 0, len(r.tensors))
-	for _, s := range r.tensors {
-		order = append(order, s)
+	type place struct {
+		first part
+		name  string
 	}
-	slices.SortFunc(order, func(a, b *stored) int {
-		return cmp.Or(comparePlace(a.first(), b.first()), cmp.Compare(a.name, b.name))
+	order := make([]place, 0, len(r.tensors))
+	for name, s := range r.tensors {
+		order = append(order, place{s.first(), name})
+	}
+	slices.SortFunc(order, func(a, b place) int {
+		return cmp.Or(comparePlace(a.first, b.first), cmp.Compare(a.name, b.name))
 	})
 	names := make([]string, len(order))
-	for i, s := range order {
-		names[i] = s.name
+	for i, p := range order {
+		names[i] = p.name
 	}
 	return names
 }

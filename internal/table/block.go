@@ -55,7 +55,7 @@ type scanner struct {
 	rest       []byte // entries not yet seen
 	key, value []byte
 	first      bool
-	budget     int // bytes of keys still allowed
+	budget     int64 // bytes of keys still allowed
 }
 
 func newScanner(content []byte) (scanner, error) {
@@ -73,7 +73,7 @@ func newScanner(content []byte) (scanner, error) {
 		// With a whole key at every 16th entry, keys take at most 16 times the
 		// bytes they are stored in. A small file that claims more would fill
 		// the memory of a reader that keeps them.
-		budget: restartInterval * len(content),
+		budget: restartInterval * int64(len(content)),
 	}, nil
 }
 
@@ -94,7 +94,7 @@ func (s *scanner) next() error {
 	s.value = s.rest[unshared : unshared+length : unshared+length]
 	s.rest = s.rest[unshared+length:]
 	s.first = false
-	if s.budget -= len(s.key); s.budget < 0 {
+	if s.budget -= int64(len(s.key)); s.budget < 0 {
 		return errKeys
 	}
 	return nil

@@ -27,12 +27,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 )
 
 const (
 	blockSize       = 256 << 10 // TensorFlow's, where LevelDB has 4 KiB
 	restartInterval = 16
 	trailerSize     = 5
+	maxBlock        = min(math.MaxInt-trailerSize, 1<<33) // restarts and lengths have 32 bits: no block gets there
 	handlesSize     = 40
 	footerSize      = handlesSize + 8
 	magic           = 0xdb4775248b80fb57
@@ -75,6 +77,9 @@ func parseHandle(b []byte, limit int64) (h Handle, rest []byte, err error) {
 	end := limit - trailerSize
 	if end < 0 || offset > uint64(end) || size > uint64(end)-offset {
 		return h, nil, fmt.Errorf("%w: %d bytes at byte %d, but blocks end at byte %d", errHandle, size, offset, limit)
+	}
+	if size > maxBlock {
+		return h, nil, fmt.Errorf("%w: %d bytes at byte %d are too many for a block", errHandle, size, offset)
 	}
 	return Handle{int64(offset), int64(size)}, b[n+m:], nil
 }

@@ -133,7 +133,7 @@ func decompress(kind byte, stored []byte) ([]byte, error) {
 		return stored, nil
 	case Snappy:
 		n, err := snappy.DecodedLen(stored)
-		if err == nil && n > maxExpansion*len(stored) {
+		if err == nil && int64(n) > maxExpansion*int64(len(stored)) {
 			err = fmt.Errorf("%d bytes cannot hold %d", len(stored), n)
 		}
 		content := []byte(nil)

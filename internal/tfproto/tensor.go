@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -146,6 +147,9 @@ func unpack(packed []byte, size int) ([]byte, error) {
 		if c < 0x80 {
 			n++ // the last byte of a varint
 		}
+	}
+	if n > math.MaxInt/size {
+		return nil, fmt.Errorf("tensor proto: %d elements of %d bytes are more than memory can be", n, size)
 	}
 	out := make([]byte, 0, n*size)
 	for len(packed) > 0 {

@@ -10,10 +10,10 @@ import (
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
-// maxPairs bounds how many pairs of regions are held against each other. Cuts
-// along one or two dimensions need few even for a million regions; only an
-// index made to waste time reaches it.
-const maxPairs = 1 << 24
+// maxSteps bounds how many dimensions of pairs of regions are held against each
+// other. A million cuts along one dimension need next to none and a grid of 300
+// by 300 stays below; only an index made to waste time gets there.
+const maxSteps = 1 << 25
 
 // Cover returns which of the stored regions share elements with want. It
 // fails if any two stored regions overlap, as TensorFlow does, or if together
@@ -70,11 +70,11 @@ func Disjoint(regions []tensor.Slice) error {
 // sweep goes along an axis and holds each region against those still open.
 func sweep(regions []tensor.Slice, order []int, axis int) error {
 	var open []int
-	pairs := 0
+	steps := 0
 	for _, i := range order {
 		at := regions[i].Start[axis]
 		open = slices.DeleteFunc(open, func(j int) bool { return regions[j].Start[axis]+regions[j].Length[axis] <= at })
-		if pairs += len(open); pairs > maxPairs {
+		if steps += len(open) * len(regions[i].Start); steps > maxSteps {
 			return fmt.Errorf("%d slices are too many to compare", len(regions))
 		}
 		for _, j := range open {
