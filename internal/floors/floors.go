@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ckpt-dev/ckpt/internal/mdtable"
 )
 
 // Table maps each package, named relative to the module, to the packages of
@@ -19,18 +21,9 @@ type Table map[string][]string
 // second what they may import, joined by commas, "–" for nothing.
 func Parse(markdown string) (Table, error) {
 	table := Table{}
-	inside := false
-	for line := range strings.Lines(markdown) {
-		cells := strings.Split(strings.TrimSpace(line), "|")
-		switch {
-		case len(cells) < 4:
-			inside = false
-		case strings.TrimSpace(cells[1]) == "package":
-			inside = true
-		case inside && !strings.HasPrefix(cells[1], "-"):
-			if err := table.add(cells[1], cells[2]); err != nil {
-				return nil, err
-			}
+	for _, row := range mdtable.Rows(markdown, "package") {
+		if err := table.add(row[0], row[1]); err != nil {
+			return nil, err
 		}
 	}
 	if len(table) == 0 {

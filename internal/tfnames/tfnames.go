@@ -6,6 +6,8 @@ package tfnames
 import (
 	"regexp"
 	"strings"
+
+	"github.com/ckpt-dev/ckpt/internal/mdtable"
 )
 
 // Row is one line of the table.
@@ -21,17 +23,8 @@ var quoted = regexp.MustCompile("`([^`]+)`")
 // words why there is none.
 func Parse(markdown string) []Row {
 	var rows []Row
-	inside := false
-	for line := range strings.Lines(markdown) {
-		cells := strings.Split(strings.TrimSpace(line), "|")
-		switch {
-		case len(cells) < 4:
-			inside = false
-		case strings.TrimSpace(cells[1]) == "TensorFlow":
-			inside = true
-		case inside && !strings.HasPrefix(cells[1], "-"):
-			rows = append(rows, Row{names(cells[1]), names(cells[2])})
-		}
+	for _, row := range mdtable.Rows(markdown, "TensorFlow") {
+		rows = append(rows, Row{names(row[0]), names(row[1])})
 	}
 	return rows
 }
