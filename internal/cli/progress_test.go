@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,5 +69,43 @@ func TestThereIsNoProgressInAPipe(t *testing.T) {
 	p.close()
 	if w.Len() > 0 {
 		t.Errorf("printed %q, want nothing", &w)
+	}
+}
+
+func TestProgressCountsWhatIsRead(t *testing.T) {
+	p, err := locate("../../format/tensorbundle/testdata/tf/slices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done progress
+	p.dir = countingDir{p.dir, &done.done}
+	err = p.with(t.Context(), func(r *opened) error { return r.Verify(t.Context(), nil) })
+	info, stat := os.Stat("../../format/tensorbundle/testdata/tf/slices.data-00000-of-00001")
+	if err != nil || stat != nil || done.done.Load() < info.Size() {
+		t.Errorf("counted %d bytes, %v, want those of the data file or more", done.done.Load(), err)
+	}
+}
+
+func TestALineOfProgressIsErasedOnce(t *testing.T) {
+	var w strings.Builder
+	p := &progress{w: &w, now: time.Now, total: 1}
+	p.draw()
+	p.aside(func() {})
+	p.aside(func() {})
+	if got := w.String(); !strings.HasSuffix(got, "0 B of 1 B"+eraseLine) {
+		t.Errorf("on the terminal: %q, want the line, erased once", got)
+	}
+}
+
+func TestNamesThatActOnATerminalAreNotCompleted(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"evil\x1b[2J.index", "good.index"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, _ := new(app).completePath(nil, nil, dir+"/")
+	if want := []string{dir + "/good"}; !slices.Equal(got, want) {
+		t.Errorf("completions = %q, want %q", got, want)
 	}
 }
