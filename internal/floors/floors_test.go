@@ -21,13 +21,16 @@ type pkg struct {
 	Standard   bool
 	Imports    []string
 	Module     *struct{ Path string }
+
+	Name, Dir                 string
+	TestGoFiles, XTestGoFiles []string
 }
 
 // list returns what go list prints for args in a module's directory, as if
 // there were no workspace.
 func list(t *testing.T, dir string, args ...string) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports,Module"}, args...)...)
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports,Module,Name,Dir,TestGoFiles,XTestGoFiles"}, args...)...)
 	cmd.Dir = filepath.Join("..", "..", dir)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	var stderr bytes.Buffer
@@ -111,6 +114,24 @@ func needs(t *testing.T, patterns ...string) string {
 	}
 	slices.Sort(found)
 	return strings.Join(slices.Compact(found), "")
+}
+
+func TestEveryPublicPackageHasAnExample(t *testing.T) {
+	for _, dir := range modules(t) {
+		for _, p := range list(t, dir, "./...") {
+			name, _ := relative(p.ImportPath)
+			public := p.Name != "main" && !strings.HasPrefix(name, "internal/") && !strings.HasPrefix(name, "interop")
+			if public && !slices.ContainsFunc(append(p.TestGoFiles, p.XTestGoFiles...), func(file string) bool {
+				text, err := os.ReadFile(filepath.Join(p.Dir, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.Contains(string(text), "\nfunc Example") && strings.Contains(string(text), "// Output:")
+			}) {
+				t.Errorf("%s has no example that runs", name)
+			}
+		}
+	}
 }
 
 func TestAPlantedImportIsFound(t *testing.T) {
