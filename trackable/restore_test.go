@@ -140,6 +140,16 @@ func TestOneObjectForTwoStored(t *testing.T) {
 	}
 }
 
+func TestVariablesTakeOnlyTheirOwnDType(t *testing.T) {
+	v, s := scalar(7), &trackable.StringVariable{Value: []string{"old"}}
+	if err := v.RestoreFromTensors(map[string]tensor.Tensor{trackable.VariableValue: text("x")}); err == nil || v.Value[0] != 7 {
+		t.Errorf("RestoreFromTensors(string) = %v, value %v, want an error and 7", err, v.Value)
+	}
+	if err := s.RestoreFromTensors(map[string]tensor.Tensor{trackable.VariableValue: number(1)}); err == nil || s.Value[0] != "old" {
+		t.Errorf("RestoreFromTensors(float32) = %v, value %v, want an error and old", err, s.Value)
+	}
+}
+
 func TestRefusalWhileApplyingTakesBackStates(t *testing.T) {
 	src := saved(t, tree("a", trackable.State(&stamp{"new"}), "b", trackable.State(&stamp{"new"}), "v", scalar(1)))
 	src.set("b/.ATTRIBUTES/py_state", text(""))

@@ -82,11 +82,33 @@ func TestDamagedTablesAreDescribed(t *testing.T) {
 		{"twice", "keys out of order", oneBlock("z", 0, content(entry(0, "b", ""), entry(1, "", "")))},
 		{"beyond its index key", "does not belong", oneBlock("a", 0, content(entry(0, "b", "")))},
 		{"not snappy", "corrupted compressed block contents", oneBlock("a", 1, []byte("\x05abc"))},
-		{"snappy bomb", "cannot hold 4294967295", oneBlock("a", 1, []byte("\xff\xff\xff\xff\x0fabc"))},
+		{"snappy bomb", "cannot hold 1073741824", oneBlock("a", 1, []byte("\x80\x80\x80\x80\x04abc"))},
 	} {
 		_, err := list(c.file)
 		t.Run(c.name, func(t *testing.T) { wantCorrupt(t, err, c.want) })
 	}
+}
+
+// A file with a hole is as large as it says, and vouches for no block.
+func TestABlockLargerThanAnyIsRefused(t *testing.T) {
+	const size = 1 << 61
+	huge := string(binary.AppendUvarint(binary.AppendUvarint(nil, 0), 1<<60))
+	tail := new(crafted).footer(huge, huge)
+	_, err := table.NewReader(hole{size - int64(len(tail)), tail}, size, "index")
+	wantCorrupt(t, err, "too many for a block")
+}
+
+// hole is a file of nothing up to its tail.
+type hole struct {
+	size int64
+	tail []byte
+}
+
+func (h hole) ReadAt(p []byte, at int64) (int, error) {
+	if at < h.size {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return copy(p, h.tail[at-h.size:]), nil
 }
 
 func oneBlock(last string, kind byte, stored []byte) []byte {
