@@ -22,7 +22,7 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 		if !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 			return "", err
 		}
-		return latestOnDisk(ctx, dir)
+		return latestOnDisk(ctx, dir, ofDirectory)
 	}
 	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
 		at, err := locatePath(ctx, dir, p)
@@ -30,11 +30,12 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 			return at.path, err
 		}
 	}
-	return latestOnDisk(ctx, dir)
+	return latestOnDisk(ctx, dir, ofDirectory)
 }
 
-// latestOnDisk finds the newest complete checkpoint without the state file.
-func latestOnDisk(ctx context.Context, dir storage.Dir) (string, error) {
+// latestOnDisk finds the newest complete checkpoint without the state file,
+// among those that count.
+func latestOnDisk(ctx context.Context, dir storage.Dir, counts func(path string) bool) (string, error) {
 	sets, err := scan(ctx, dir, "")
 	if err != nil {
 		return "", err
@@ -42,13 +43,13 @@ func latestOnDisk(ctx context.Context, dir storage.Dir) (string, error) {
 	var found []string
 	times := make(map[string]time.Time)
 	for p, s := range sets {
-		if s.complete() && ofDirectory(p) {
+		if s.complete() && counts(p) {
 			found = append(found, p)
 			times[p] = s.modTime()
 		}
 	}
 	if len(found) == 0 {
-		if found, times, err = findV1(ctx, dir); err != nil {
+		if found, times, err = findV1(ctx, dir, counts); err != nil {
 			return "", err
 		}
 	}
@@ -66,7 +67,7 @@ func ofDirectory(p string) bool {
 }
 
 // findV1 finds the V1 checkpoints of the directory itself.
-func findV1(ctx context.Context, dir storage.Dir) ([]string, map[string]time.Time, error) {
+func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool) ([]string, map[string]time.Time, error) {
 	var names []storage.Info
 	err := eachFile(ctx, dir, "", func(info storage.Info) {
 		if ofDirectory(info.Name) && mayBeV1(info.Name) {
@@ -84,7 +85,7 @@ func findV1(ctx context.Context, dir storage.Dir) ([]string, map[string]time.Tim
 			return nil, nil, err
 		}
 		p, _ := cutV1Shard(info.Name)
-		if _, known := times[p]; is && !known {
+		if _, known := times[p]; is && !known && counts(p) {
 			found = append(found, p)
 			times[p] = info.ModTime
 		}

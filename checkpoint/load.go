@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/format/tensorslice"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -24,8 +25,8 @@ import (
 //
 // Both of TensorFlow's formats are read; where one path has a checkpoint of
 // each, V2 is meant, as in TensorFlow. Data files are opened when they are
-// needed; until Close all reading obeys ctx. A checkpoint that is not there is an error that wraps
-// fs.ErrNotExist. (TensorFlow: tf.train.load_checkpoint)
+// needed; until Close all reading obeys ctx. A checkpoint that is not there is
+// an error that wraps fs.ErrNotExist. (TensorFlow: tf.train.load_checkpoint)
 func Load(ctx context.Context, dir storage.Dir, path string) (*Reader, error) {
 	at, err := locate(ctx, dir, path)
 	if err != nil {
@@ -57,10 +58,32 @@ func locate(ctx context.Context, dir storage.Dir, p string) (place, error) {
 		return at, err
 	}
 	missing := err
+	// Of a file that is there the sentence would be that it is no directory.
+	if is, err := exists(ctx, dir, p); is {
+		return place{}, notOfCheckpoint(p, missing)
+	} else if err != nil && !errors.Is(err, fs.ErrInvalid) {
+		return place{}, err
+	}
 	if at, err = locateLatest(ctx, dir, p); errors.Is(err, fs.ErrNotExist) {
 		return place{}, missing
 	}
 	return at, err
+}
+
+// ErrForeign is what Load wraps when its path names a file that belongs to no
+// checkpoint.
+var ErrForeign = fmt.Errorf("not a file of a TensorFlow checkpoint: %w", format.ErrUnsupported)
+
+// notOfCheckpoint is the error of a file that is there. One that has a name as
+// a checkpoint's files misses the others.
+func notOfCheckpoint(p string, missing error) error {
+	if f, ok := parseName(p); ok {
+		return fmt.Errorf("%s: is without %s: %w", p, tensorbundle.IndexName(f.path), fs.ErrNotExist)
+	}
+	if _, ok := cutV1Shard(p); ok {
+		return missing
+	}
+	return fmt.Errorf("%s: %w", p, ErrForeign)
 }
 
 // locateLatest finds the latest checkpoint of the directory in, or else the
@@ -92,7 +115,22 @@ func locatePath(ctx context.Context, dir storage.Dir, p string) (place, error) {
 	if err == nil && len(names) == 0 {
 		err = &fs.PathError{Op: "open checkpoint", Path: p, Err: fs.ErrNotExist}
 	}
+	if base, shard := cutV1Shard(p); err == nil && shard && v1Complete(names) {
+		p = base
+	}
 	return place{path: p, stored: p, v1: names}, err
+}
+
+// v1Complete reports whether names, sorted, are all the files of a sharded V1
+// checkpoint, by the number of them that is in each.
+func v1Complete(names []string) bool {
+	for i, name := range names {
+		base, _ := cutV1Shard(name)
+		if name != fmt.Sprintf("%s-%05d-of-%05d", base, i, len(names)) {
+			return false
+		}
+	}
+	return true
 }
 
 // locateV2 returns a place without path if there is no such checkpoint. While

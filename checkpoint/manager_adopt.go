@@ -21,7 +21,9 @@ func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now tim
 		return err
 	}
 	m.l.active = found
-	m.l.latest = newestOf(sets, m.l.name)
+	if m.l.latest, err = m.newest(ctx, sets); err != nil {
+		return err
+	}
 	if m.l.latest != "" && !broken {
 		m.o.Logger.Warn("state file is missing, rebuilt from the directory", "path", m.l.latest)
 	}

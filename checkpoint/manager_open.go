@@ -100,13 +100,34 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets map[string]*file
 			return err
 		}
 	}
-	m.l.latest = newestOf(sets, m.l.name)
-	if m.l.latest == "" {
+	latest, err := m.newest(ctx, sets)
+	if err != nil {
+		return err
+	}
+	if m.l.latest = latest; latest == "" {
 		m.gone = s.ModelCheckpointPath
 	}
 	m.o.Logger.Warn("the latest checkpoint is gone, the newest complete one takes its place",
 		"gone", s.ModelCheckpointPath, "path", m.l.latest)
 	return nil
+}
+
+// newest returns the newest complete checkpoint of the manager's name or, if
+// it has none, of another name with a number: a state file names the latest of
+// any name, and to begin from nothing because that file was lost is worse than
+// an error that the objects are others. "" is none.
+func (m *Manager) newest(ctx context.Context, sets map[string]*fileSet) (string, error) {
+	if p := newestOf(sets, m.l.name); p != "" {
+		return p, nil
+	}
+	p, err := latestOnDisk(ctx, m.dir, func(p string) bool {
+		_, _, ok := splitNumber(p)
+		return ok && ofDirectory(p)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return p, err
 }
 
 // newestOf returns the complete checkpoint of the highest number, or "".

@@ -122,6 +122,27 @@ func TestLatestThatIsGoneIsReplaced(t *testing.T) {
 	}
 }
 
+// TestLostStateFileDoesNotBeginFromNothing: what it would have named is of
+// another name, or of TensorFlow 1.
+func TestLostStateFileDoesNotBeginFromNothing(t *testing.T) {
+	for _, text := range []string{"", "\x00\x00\x00", `model_checkpoint_path: "gone-1"`, strings.Repeat("x", maxState+1)} {
+		dir := savedBy(t, ManagerOptions{CheckpointName: "other"}, 2)
+		writeFile(t, dir, stateName, text)
+		c, v := one(0)
+		m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick, InitFn: func(context.Context) error {
+			return errors.New("initialized")
+		}})
+		if path, err := m.RestoreOrInitialize(background()); path != "other-2" || err != nil || v.Value[0] != 2 {
+			t.Errorf("state %.20q: RestoreOrInitialize() = %q, %v, want other-2", text, path, err)
+		}
+		wantPaths(t, "Checkpoints()", m.Checkpoints())
+		mustSave(t, m, nil)
+		if got := m.LatestCheckpoint(); got != "ckpt-3" {
+			t.Errorf("LatestCheckpoint() = %q, want ckpt-3", got)
+		}
+	}
+}
+
 func TestFreshProcessGoesOnAfterTheHighestNumber(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 3)
 	c, _ := one(1)

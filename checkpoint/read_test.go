@@ -104,6 +104,9 @@ func TestV1CheckpointsAreLoadedAndListed(t *testing.T) {
 		if r.Format() != FormatV1 || r.Shards() != shards || len(r.Names()) == 0 {
 			t.Errorf("Load(%q) = %s of %d shards and %d tensors, want V1 of %d", path, r.Format(), r.Shards(), len(r.Names()), shards)
 		}
+		if want := strings.TrimSuffix(strings.TrimSuffix(path, "-00001-of-00002"), "-?????-of-00002"); r.Path() != want {
+			t.Errorf("Load(%q).Path() = %q, want %q", path, r.Path(), want)
+		}
 		if err := r.Verify(background(), nil); err != nil {
 			t.Errorf("%s: Verify() = %v", path, err)
 		}
@@ -111,6 +114,11 @@ func TestV1CheckpointsAreLoadedAndListed(t *testing.T) {
 			t.Errorf("Entry() = %v, want format.ErrUnsupported", err)
 		}
 	}
+	v1(t, dir, "saver_sharded-00001-of-00002", "part-00001-of-00002")
+	if got := load(t, dir, "part-00001-of-00002").Path(); got != "part-00001-of-00002" {
+		t.Errorf("Path() of a file without the others = %q, want its own name", got)
+	}
+	remove(t, dir, "part-00001-of-00002")
 	list, err := List(background(), dir, nil)
 	if err != nil || len(list) != 2 || list[0].Format != FormatV1 || list[0].Number != 5 || list[1].Shards != 2 || !list[1].Complete {
 		t.Errorf("List() = %+v, %v", list, err)

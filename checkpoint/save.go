@@ -208,7 +208,14 @@ func (c *Checkpoint) restoreFrom(r *Reader) (*trackable.LoadStatus, error) {
 		StageLimit:        c.o.StageLimit,
 	}
 	if _, err := r.Info(trackable.GraphKey); errors.Is(err, format.ErrNoTensor) {
-		return trackable.RestoreByName(root, r, nil, o)
+		return trackable.RestoreByName(root, source{r}, nil, o)
 	}
-	return trackable.Restore(root, r, o)
+	return trackable.Restore(root, source{r}, o)
 }
+
+// source lets trackable verify a tensor without holding it, for which Reader's
+// own Verify is another method.
+type source struct{ *Reader }
+
+// Verify reads a tensor and verifies its checksum.
+func (s source) Verify(name string) error { return s.named(s.bundle.Verify(name)) }

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,6 +40,19 @@ func restoreOne(dir storage.Dir, path string) error {
 	return err
 }
 
+// restoreOrInitialize is for directories where to begin anew would be wrong.
+func restoreOrInitialize(dir storage.Dir) error {
+	c, _ := one(0)
+	m, err := NewManager(background(), c, dir, &ManagerOptions{InitFn: func(context.Context) error {
+		return errors.New("initialized")
+	}})
+	if err != nil {
+		return err
+	}
+	_, err = m.RestoreOrInitialize(background())
+	return err
+}
+
 // TestSentences keeps the texts of the errors that people see.
 func TestSentences(t *testing.T) {
 	var b strings.Builder
@@ -64,6 +78,23 @@ func TestSentences(t *testing.T) {
 			return restoreOne(dir, "ckpt-1")
 		}, fs.ErrNotExist},
 		{"no such checkpoint", func(dir storage.Dir) error { return restoreOne(dir, "ckpt-2") }, fs.ErrNotExist},
+		{"a file of something else", func(dir storage.Dir) error {
+			writeFile(t, dir, "notes.txt", "not a checkpoint")
+			return restoreOne(dir, "notes.txt")
+		}, ErrForeign},
+		{"a data file without its index", func(dir storage.Dir) error {
+			writeFile(t, dir, "x.data-00000-of-00001", "")
+			return restoreOne(dir, "x.data-00000-of-00001")
+		}, fs.ErrNotExist},
+		{"a state file that names what is gone", func(dir storage.Dir) error {
+			remove(t, dir, "ckpt-1.index")
+			return restoreOrInitialize(dir)
+		}, fs.ErrNotExist},
+		{"a checkpoint without its data file, and no state file", func(dir storage.Dir) error {
+			remove(t, dir, "ckpt-1.data-00000-of-00001")
+			remove(t, dir, stateName)
+			return restoreOrInitialize(dir)
+		}, fs.ErrNotExist},
 		{"a path that leaves the directory", func(dir storage.Dir) error { return restoreOne(dir, "../ckpt-1") }, fs.ErrInvalid},
 		{"an empty directory", func(storage.Dir) error { return restoreOne(mem.Dir(), "") }, fs.ErrNotExist},
 		{"another shape", func(dir storage.Dir) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
@@ -48,14 +47,8 @@ func (p place) with(ctx context.Context, f func(*opened) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	p.path = r.Path()
-	if m := v1Shard.FindStringIndex(p.path); m != nil && r.Format() == checkpoint.FormatV1 {
-		p.path = p.path[:m[0]]
-	}
 	return f(&opened{r, p, p.name(p.path)})
 }
-
-// v1Shard is how the names of a sharded V1 checkpoint's files end.
-var v1Shard = regexp.MustCompile(`-\d{5}-of-\d{5}$`)
 
 // explain says which checkpoint an error is about, unless the path of one of
 // its files does already.
@@ -76,7 +69,7 @@ func (p place) explain(err error) error {
 // name that means nothing gets the names that do.
 func (p place) notOpened(ctx context.Context, err error) error {
 	// A file that is none of a checkpoint's is taken for a directory, in vain.
-	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, checkpoint.ErrForeign)
 	switch {
 	case !missing:
 		return p.explain(err)
