@@ -22,7 +22,11 @@ type Tensor struct {
 // New returns the tensor of the given shape that shares elems. A nil shape is
 // a scalar's. The dtype follows from E.
 func New[E Element](shape Shape, elems []E) (Tensor, error) {
-	return FromBytes(DTypeOf[E](), shape, bytesOf(elems))
+	d := DTypeOf[E]()
+	if n, err := shape.NumElements(); err == nil && n != int64(len(elems)) {
+		return Tensor{}, wrongLength(d, shape, n, len(elems))
+	}
+	return FromBytes(d, shape, bytesOf(elems))
 }
 
 // FromBytes returns the tensor that shares data: the elements' little-endian
@@ -59,9 +63,13 @@ func fromElems(d DType, shape Shape, elems []string) (Tensor, error) {
 		return Tensor{}, err
 	}
 	if n != int64(len(elems)) {
-		return Tensor{}, fmt.Errorf("shape %v of %v: has %d elements, got %d", shape, d, n, len(elems))
+		return Tensor{}, wrongLength(d, shape, n, len(elems))
 	}
 	return Tensor{dtype: d, shape: slices.Clone(shape), n: n, elems: elems}, nil
+}
+
+func wrongLength(d DType, shape Shape, want int64, got int) error {
+	return fmt.Errorf("shape %v of %v: has %d elements, got %d", shape, d, want, got)
 }
 
 // DType returns the type of the elements.

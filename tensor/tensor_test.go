@@ -148,8 +148,12 @@ func TestShapesThatCannotBe(t *testing.T) {
 
 func TestShapeErrorsAreSentences(t *testing.T) {
 	_, err := New(Shape{2, 2}, []int16{1})
+	if want := "shape [2,2] of int16: has 4 elements, got 1"; err == nil || err.Error() != want {
+		t.Errorf("New = %v, want %s", err, want)
+	}
+	_, err = FromBytes(Int16, Shape{2, 2}, []byte{1, 0})
 	if want := "shape [2,2] of int16: takes 8 bytes, got 2"; err == nil || err.Error() != want {
-		t.Errorf("error = %v, want %s", err, want)
+		t.Errorf("FromBytes = %v, want %s", err, want)
 	}
 	_, err = FromStrings(Shape{2}, []string{"a"})
 	if want := "shape [2] of string: has 2 elements, got 1"; err == nil || err.Error() != want {

@@ -3,6 +3,7 @@ package trackable
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/ckpt-dev/ckpt/format"
@@ -22,8 +23,8 @@ type Mismatch struct {
 	Key       string // the tensor's name in the checkpoint; "" if the checkpoint has none
 	Attribute string // the object's name of the tensor
 	Stored    format.Info
-	Want      format.Info
-	Err       error // set instead of Stored and Want when it is not about them
+	Want      format.Info // a length of -1 may be any
+	Err       error       // set instead of Stored and Want when it is not about them
 }
 
 // Error returns one sentence: which tensor, what is stored, what is wanted.
@@ -39,8 +40,8 @@ func (m *Mismatch) Error() string {
 		b.WriteString(m.Err.Error())
 		return b.String()
 	}
-	fmt.Fprintf(&b, "checkpoint has %v %v, object wants %v %v",
-		m.Stored.DType, m.Stored.Shape, m.Want.DType, m.Want.Shape)
+	want := strings.ReplaceAll(m.Want.Shape.String(), strconv.Itoa(anyLength), "?")
+	fmt.Fprintf(&b, "checkpoint has %v %v, object wants %v %v", m.Stored.DType, m.Stored.Shape, m.Want.DType, want)
 	return b.String()
 }
 

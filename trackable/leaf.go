@@ -143,8 +143,8 @@ func (n leafNode) checkValues(stored map[string]tensor.Tensor) error {
 	return fitsInt(leafElem(n.at.value().Type()), stored[VariableValue].Bytes())
 }
 
-// anyLength is the wanted length of a slice that is nil; it prints as
-// TensorFlow prints a dimension that is not known.
+// anyLength is the wanted length of a slice that is nil: what TensorFlow has
+// for a dimension that is not known.
 const anyLength = -1
 
 // wanted returns what v can be restored from.

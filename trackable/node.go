@@ -2,8 +2,10 @@ package trackable
 
 import "slices"
 
-// Node gives a type children by name: embed it. Restores wait in it for
-// children that are tracked later. Its zero value has no children.
+// Node gives a type children by name: embed it, and use the type by pointer.
+// Fields of the type are no children by themselves: what Track was not called
+// for is not saved. (Struct is for saving fields as they are.) Restores wait in
+// the Node for children that are tracked later. Its zero value has no children.
 // (TensorFlow: AutoTrackable)
 type Node struct {
 	lastRestore

@@ -85,7 +85,8 @@ type SlotOwner interface {
 	// yet. It may be called for a restore that fails later: a fresh slot is
 	// no more than what the optimizer's first step would make. An owner that
 	// cannot make it now returns nil and no error, and, if it embeds Node,
-	// calls Node.TrackSlot when it can.
+	// calls Node.TrackSlot when it can. Without a Node nothing can wait: the
+	// stored slot is lost, and AssertConsumed tells.
 	MakeSlot(variable Object, name string) (Object, error)
 }
 

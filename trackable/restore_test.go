@@ -296,6 +296,13 @@ func (v *verifying) Verify(name string) error {
 	return v.broken[name]
 }
 
+// broken is the Source of what root saves, with one variable damaged.
+func broken(t *testing.T, root trackable.Object, name string) *verifying {
+	v := &verifying{memory: saved(t, root)}
+	v.broken[name+value] = format.ErrCorrupt
+	return v
+}
+
 func TestWhatDoesNotFitIsVerifiedAsAStream(t *testing.T) {
 	src := &verifying{memory: saved(t, tree("a", scalar(1), "b", vector(1, 2)))}
 	a, b := scalar(7), vector(7, 7)
@@ -305,6 +312,11 @@ func TestWhatDoesNotFitIsVerifiedAsAStream(t *testing.T) {
 		t.Errorf("verified %q, read into %q, read %v, want b verified and read into", src.verified, src.into, src.reads)
 	}
 	wantValue(t, "b", b, 1, 2)
+	// What follows a tensor that does not fit is verified too.
+	c := tree("b", b, "c", a)
+	if _, err := trackable.Restore(c, broken(t, tree("b", vector(1, 2), "c", scalar(1)), "c"), o); !errors.Is(err, format.ErrCorrupt) {
+		t.Errorf("Restore = %v, want ErrCorrupt of c", err)
+	}
 	src.broken["b"+value] = format.ErrCorrupt
 	a.Value[0] = 7
 	if _, err := trackable.Restore(tree("a", a, "b", b), src, o); !errors.Is(err, format.ErrCorrupt) {
