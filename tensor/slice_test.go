@@ -172,3 +172,9 @@ func TestSliceOfATensor(t *testing.T) {
 		t.Errorf("Slice = %v, %v, want [b c]", strs, err)
 	}
 }
+
+func TestRegionsOfDifferentRankShareNothing(t *testing.T) {
+	if got, ok := Whole(Shape{2}).Intersect(Whole(Shape{2, 2})); ok {
+		t.Errorf("Intersect = %v, true, want false", got)
+	}
+}

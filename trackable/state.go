@@ -18,44 +18,33 @@ type BinaryState interface {
 // State returns the object that saves v as one string of bytes. v is a
 // pointer. Two States of one pointer are the same object.
 // (TensorFlow: tf.train.experimental.PythonState)
-func State(v BinaryState) Saveable { return state{v} }
+func State(v BinaryState) Saveable { return state{marshaled{v}} }
 
-// state is comparable by the pointer it holds.
-type state struct{ v BinaryState }
+// state is an object that is one string of bytes. Two are the same object when
+// their codecs are equal.
+type state struct{ codec }
+
+// codec turns a value into bytes and back. Whether bytes are good for a value
+// only the value can tell, and it tells while it changes: see undo.
+type codec interface {
+	bytes() ([]byte, error)
+	set(data []byte) error
+}
+
+type marshaled struct{ v BinaryState }
+
+func (m marshaled) bytes() ([]byte, error) { return m.v.MarshalBinary() }
+func (m marshaled) set(data []byte) error  { return m.v.UnmarshalBinary(data) }
 
 func (state) TrackableChildren() []Child { return nil }
 
+func (state) only(Object) (Attribute, bool) { return Attribute{Name: PyState}, true }
+
 func (s state) SerializeToTensors() ([]Attribute, error) {
-	data, err := s.v.MarshalBinary()
+	data, err := s.bytes()
 	if err != nil {
 		return nil, err
 	}
-	return stateAttribute(data)
-}
-
-func (s state) CheckTensors(stored map[string]format.Info) error { return checkState(stored) }
-
-func (s state) RestoreFromTensors(stored map[string]tensor.Tensor) error {
-	data, err := stateBytes(stored)
-	if err != nil {
-		return err
-	}
-	return s.v.UnmarshalBinary(data)
-}
-
-// undo returns what takes back a later RestoreFromTensors: whether bytes are
-// good for v, only v can tell, and it tells while it changes.
-func (s state) undo() func() error {
-	data, err := s.v.MarshalBinary()
-	if err != nil {
-		return nil
-	}
-	return func() error { return s.v.UnmarshalBinary(data) }
-}
-
-func (state) only(Object) (Attribute, bool) { return Attribute{Name: PyState}, true }
-
-func stateAttribute(data []byte) ([]Attribute, error) {
 	t, err := tensor.FromStrings(nil, []string{string(data)})
 	if err != nil {
 		return nil, err
@@ -63,7 +52,7 @@ func stateAttribute(data []byte) ([]Attribute, error) {
 	return []Attribute{{Name: PyState, Tensor: t}}, nil
 }
 
-func checkState(stored map[string]format.Info) error {
+func (state) CheckTensors(stored map[string]format.Info) error {
 	info, ok := stored[PyState]
 	if !ok {
 		return missing(PyState)
@@ -74,13 +63,23 @@ func checkState(stored map[string]format.Info) error {
 	return nil
 }
 
-func stateBytes(stored map[string]tensor.Tensor) ([]byte, error) {
+func (s state) RestoreFromTensors(stored map[string]tensor.Tensor) error {
 	elems, err := stored[PyState].Strings()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(elems) != 1 {
-		return nil, fmt.Errorf("%d strings stored, want one", len(elems))
+		return fmt.Errorf("%d strings stored, want one", len(elems))
 	}
-	return []byte(elems[0]), nil
+	return s.set([]byte(elems[0]))
+}
+
+// undo returns what takes back a later RestoreFromTensors; nil if the value, as
+// it is now, has no bytes.
+func (s state) undo() func() error {
+	data, err := s.bytes()
+	if err != nil {
+		return nil
+	}
+	return func() error { return s.set(data) }
 }

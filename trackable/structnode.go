@@ -18,8 +18,15 @@ func (n structNode) where() place { return n.at }
 func (n mapNode) where() place    { return n.at }
 func (n listNode) where() place   { return n.at }
 func (n leafNode) where() place   { return n.at }
-func (n stateNode) where() place  { return n.at }
 func (n tensorNode) where() place { return n.at }
+
+// where is nil of a State of the caller's, which is no place in a Go value.
+func (s state) where() place {
+	if g, ok := s.codec.(goState); ok {
+		return g.at
+	}
+	return nil
+}
 
 // maxMapDepth bounds maps whose values are maps, each with a struct between
 // them: a graph from a file may nest them without end.
@@ -52,7 +59,7 @@ func plainObject(p place, v reflect.Value) Object {
 	case kindObject:
 		return ownObject(v)
 	case kindState:
-		return stateNode{p}
+		return state{goState{p}}
 	case kindTensor:
 		return tensorNode{p}
 	case kindLeaf:

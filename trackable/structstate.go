@@ -9,22 +9,10 @@ import (
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
-// stateNode is a Go value that turns itself into bytes.
-type stateNode struct{ at place }
+// goState is the codec of a Go value that turns itself into bytes.
+type goState struct{ at place }
 
-func (n stateNode) TrackableChildren() []Child { return nil }
-
-func (stateNode) only(Object) (Attribute, bool) { return Attribute{Name: PyState}, true }
-
-func (n stateNode) SerializeToTensors() ([]Attribute, error) {
-	data, err := n.bytes()
-	if err != nil {
-		return nil, err
-	}
-	return stateAttribute(data)
-}
-
-func (n stateNode) bytes() ([]byte, error) {
+func (n goState) bytes() ([]byte, error) {
 	p := pointerTo(n.at.value())
 	if isBinary(p.Type().Elem()) {
 		return p.Interface().(encoding.BinaryMarshaler).MarshalBinary()
@@ -32,25 +20,7 @@ func (n stateNode) bytes() ([]byte, error) {
 	return p.Interface().(encoding.TextMarshaler).MarshalText()
 }
 
-// pointerTo returns v's address, or that of a copy if v has none.
-func pointerTo(v reflect.Value) reflect.Value {
-	if v.CanAddr() {
-		return v.Addr()
-	}
-	return copyOf(v).Addr()
-}
-
-func (n stateNode) CheckTensors(stored map[string]format.Info) error { return checkState(stored) }
-
-func (n stateNode) RestoreFromTensors(stored map[string]tensor.Tensor) error {
-	data, err := stateBytes(stored)
-	if err != nil {
-		return err
-	}
-	return n.set(data)
-}
-
-func (n stateNode) set(data []byte) error {
+func (n goState) set(data []byte) error {
 	v := n.at.value()
 	p := pointerTo(v)
 	var err error
@@ -65,12 +35,12 @@ func (n stateNode) set(data []byte) error {
 	return err
 }
 
-func (n stateNode) undo() func() error {
-	data, err := n.bytes()
-	if err != nil {
-		return nil
+// pointerTo returns v's address, or that of a copy if v has none.
+func pointerTo(v reflect.Value) reflect.Value {
+	if v.CanAddr() {
+		return v.Addr()
 	}
-	return func() error { return n.set(data) }
+	return copyOf(v).Addr()
 }
 
 // tensorNode is a Go value of type tensor.Tensor. The zero Tensor is not
