@@ -142,7 +142,7 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 		return ledger{}, err
 	}
 	next = next.saved(s.entry(w.receipt.Time))
-	return next, s.m.record(ctx, next)
+	return next, s.m.record(ctx, next, storage.WriteFile)
 }
 
 // next returns what the save counter becomes: the next number that is free. A
@@ -197,8 +197,8 @@ func (s *save) entry(now time.Time) retention.Checkpoint {
 	return c
 }
 
-// record writes the state file, if it is not already so.
-func (m *Manager) record(ctx context.Context, l ledger) error {
+// record writes the state file by write, if it is not already so.
+func (m *Manager) record(ctx context.Context, l ledger, write func(context.Context, storage.Dir, string, []byte) error) error {
 	text, err := l.state().text()
 	if err != nil {
 		return err
@@ -206,7 +206,7 @@ func (m *Manager) record(ctx context.Context, l ledger) error {
 	if bytes.Equal(text, m.seen) {
 		return nil
 	}
-	if err := storage.WriteFile(ctx, m.dir, stateName, text); err != nil {
+	if err := write(ctx, m.dir, stateName, text); err != nil {
 		m.seen = nil // it may be the old file or the new one
 		return err
 	}

@@ -15,7 +15,11 @@ import (
 func (m *Manager) sweep(ctx context.Context) error {
 	s := sorted(m.l.active, judge(m.policy(), m.l.active))
 	err := errors.Join(m.preserve(ctx, s.preserve), m.remove(ctx, s.remove))
-	if failed := m.record(ctx, m.l); failed != nil {
+	write := storage.WriteFileSoon // names of what is gone do no harm, should they come back
+	if len(s.preserve) > 0 {
+		write = storage.WriteFile
+	}
+	if failed := m.record(ctx, m.l, write); failed != nil {
 		err = errors.Join(err, failed)
 	}
 	if err != nil {

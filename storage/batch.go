@@ -68,6 +68,20 @@ func discardAll(err error, waves [][]Pending) error {
 	return err
 }
 
+// Publisher is a Pending that can leave out what makes its name durable.
+// Call Publish instead of its method.
+type Publisher interface{ Publish() error }
+
+// Publish is Commit without its last promise: after loss of power the name may
+// have the old file again, but one of the two whole. It is for what can be done
+// again, and spares a flush where a place has such a thing.
+func Publish(p Pending) error {
+	if q, ok := p.(Publisher); ok {
+		return q.Publish()
+	}
+	return p.Commit()
+}
+
 // RemoveAll removes files of d in waves: after loss of power no file of a wave
 // is gone unless all of the waves before are. Names that do not exist are
 // passed over. A wave that fails is tried to its end; the waves after it are

@@ -39,13 +39,22 @@ func readAll(f File, name string) ([]byte, error) {
 
 // WriteFile publishes data as the file name.
 func WriteFile(ctx context.Context, d Dir, name string, data []byte) error {
+	return writeFile(ctx, d, name, data, Pending.Commit)
+}
+
+// WriteFileSoon is WriteFile by Publish: not durable, but one file or the other.
+func WriteFileSoon(ctx context.Context, d Dir, name string, data []byte) error {
+	return writeFile(ctx, d, name, data, Publish)
+}
+
+func writeFile(ctx context.Context, d Dir, name string, data []byte, commit func(Pending) error) error {
 	p, err := d.Create(ctx, name)
 	if err != nil {
 		return err
 	}
 	_, err = p.Write(data)
 	if err == nil {
-		err = p.Commit()
+		err = commit(p)
 	}
 	if err != nil {
 		return withDiscard(err, p)

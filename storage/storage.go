@@ -42,9 +42,9 @@
 // Pending the one of its Create and a File the one of its Open; a context's
 // error is returned as it is, never dressed up.
 //
-// What only some places can do is an optional interface, Batcher, Linker or
-// Locker. Use the functions CommitAll, RemoveAll, Link and Lock, which know
-// what to do without it; Sub, ReadOnly and WithTrace pass it on.
+// What only some places can do is an optional interface, Batcher, Publisher,
+// Linker or Locker. Use the functions CommitAll, RemoveAll, Publish, Link and
+// Lock, which know what to do without it; Sub, ReadOnly and WithTrace pass it on.
 package storage
 
 import (

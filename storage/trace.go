@@ -7,7 +7,7 @@ import (
 )
 
 // WithTrace returns d with tell called after each operation on it, with a
-// line that names it: "create a", "commit a", "discard a", "open a",
+// line that names it: "create a", "commit a", "publish a", "discard a", "open a",
 // "remove a", "list ckpt-", "link a b", "lock a", "unlock a"; for CommitAll and
 // RemoveAll "commit a b; c", where the semicolon parts the waves. An operation
 // that failed ends in ": " and the error. Reads, writes, Close, and a Discard
@@ -133,6 +133,13 @@ func (p *traced) Commit() error {
 	err := p.Pending.Commit()
 	p.done = p.done || err == nil
 	p.t.tell(err, "commit", p.name)
+	return err
+}
+
+func (p *traced) Publish() error {
+	err := Publish(p.Pending)
+	p.done = p.done || err == nil
+	p.t.tell(err, "publish", p.name)
 	return err
 }
 

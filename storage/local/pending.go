@@ -175,9 +175,17 @@ func (p *pending) publish() error {
 	return nil
 }
 
-// Commit flushes before the rename: the other way round a power cut could
-// leave the name with a file that lacks its bytes, and without the old one.
+// Commit makes the name durable, which Publish does not.
 func (p *pending) Commit() error {
+	if err := p.Publish(); err != nil {
+		return err
+	}
+	return p.d.flushDirOf(p.path)
+}
+
+// Publish flushes before the rename: the other way round a power cut could
+// leave the name with a file that lacks its bytes, and without the old one.
+func (p *pending) Publish() error {
 	err := p.flush()
 	if err == nil {
 		err = p.publish()
@@ -185,7 +193,7 @@ func (p *pending) Commit() error {
 	if err != nil {
 		return discardAfter(err, p)
 	}
-	return p.d.flushDirOf(p.path)
+	return nil
 }
 
 // Discard need not be durable: what comes back after loss of power has a

@@ -27,6 +27,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"write_file", []string{"state"}, [][]string{{"state"}}, writeAlone},
+	{"publish_file", []string{"state"}, [][]string{{"state"}}, publishAlone},
 	{"write_file_in_new_directory", nil, [][]string{{"new/deep/state"}}, writeAlone},
 	{"commit_all", []string{"data", "index", "state"},
 		[][]string{{"data", "more/data", "receipt"}, {"index"}, {"state"}}, commitWaves},
@@ -37,6 +38,10 @@ var scenarios = []scenario{
 
 func writeAlone(ctx context.Context, d storage.Dir, waves [][]string) error {
 	return storage.WriteFile(ctx, d, waves[0][0], []byte("new"))
+}
+
+func publishAlone(ctx context.Context, d storage.Dir, waves [][]string) error {
+	return storage.WriteFileSoon(ctx, d, waves[0][0], []byte("new"))
 }
 
 func commitWaves(ctx context.Context, d storage.Dir, waves [][]string) error {
