@@ -48,6 +48,11 @@ func (p *pass) restore() error {
 	if err := p.check(); err != nil {
 		return err
 	}
+	if p.agree != nil {
+		if err := p.agree(); err != nil {
+			return err
+		}
+	}
 	if err := p.verify(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ type pass struct {
 	r        *restoration
 	attached []Child
 	newer    map[Object]bool // restored by a newer Restore in the same Track
+	agree    func() error    // nil, or asked before anything is changed
 
 	order    []int // nodes bound by this pass
 	children map[Object]map[string]Object
@@ -31,6 +32,19 @@ func (r *restoration) newPass(newer map[Object]bool) *pass {
 	}
 	p.growth.pass = p
 	return p
+}
+
+// runFirst is the pass that a restore begins with.
+func (p *pass) runFirst(root Object, o *RestoreOptions) (*LoadStatus, error) {
+	p.attached = o.Attached
+	s := &LoadStatus{r: p.r, root: root, attached: o.Attached}
+	if o.MatchExisting {
+		p.agree = func() error { return s.existingMatched(p.unstored) }
+	}
+	if err := p.run(0, root); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // run binds node to o, follows the edges both have, and restores what it found.

@@ -114,14 +114,10 @@ func (n *byName) restore(root Object, o *RestoreOptions) (*LoadStatus, error) {
 	r := newRestoration(n.src, g, o)
 	r.uid = lastUID.Add(1)
 	p := r.newPass(nil)
-	p.attached = o.Attached
 	for _, id := range n.without {
 		if !r.isOptional(id) {
 			p.unstored = append(p.unstored, id)
 		}
 	}
-	if err := p.run(0, root); err != nil {
-		return nil, err
-	}
-	return &LoadStatus{r: r, root: root, attached: o.Attached}, nil
+	return p.runFirst(root, o)
 }

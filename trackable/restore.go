@@ -14,6 +14,9 @@ type RestoreOptions struct {
 	// Optional names attached children that no assertion asks for, on either
 	// side: save_counter, which Save stores and Write does not.
 	Optional []string
+	// MatchExisting refuses a checkpoint, before anything is changed, in which
+	// AssertExistingObjectsMatched would miss a value.
+	MatchExisting bool
 	// SkipSlotVariables leaves slots alone, and out of the assertions.
 	// (TensorFlow: experimental_skip_slot_variables)
 	SkipSlotVariables bool
@@ -56,12 +59,7 @@ func Restore(root Object, src format.Source, o *RestoreOptions) (*LoadStatus, er
 	}
 	r := newRestoration(src, g, o)
 	r.uid = lastUID.Add(1)
-	p := r.newPass(nil)
-	p.attached = o.Attached
-	if err := p.run(0, root); err != nil {
-		return nil, err
-	}
-	return &LoadStatus{r: r, root: root, attached: o.Attached}, nil
+	return r.newPass(nil).runFirst(root, o)
 }
 
 // restoration is one call of Restore, and what still waits of it.

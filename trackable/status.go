@@ -68,7 +68,13 @@ func (s *LoadStatus) AssertExistingObjectsMatched() error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	unassigned := lines{n: len(s.r.unstored), line: func(i int) string { return s.r.graph.Path(s.r.unstored[i]) }}
+	return s.existingMatched(s.r.unstored)
+}
+
+// existingMatched returns an error if there are nodes without their tensors,
+// which are given, or objects without a node.
+func (s *LoadStatus) existingMatched(unstored []int) error {
+	unassigned := lines{n: len(unstored), line: func(i int) string { return s.r.graph.Path(unstored[i]) }}
 	if err := unassigned.err("in the graph of the checkpoint, without their tensors"); err != nil {
 		return err
 	}

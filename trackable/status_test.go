@@ -79,3 +79,19 @@ func TestUntakenTensorsAreNamed(t *testing.T) {
 		t.Errorf("an object of any kind got %v, want 2; the state is unmatched", m.got)
 	}
 }
+
+func TestMatchExistingRefusesBeforeAnythingChanges(t *testing.T) {
+	src := saved(t, tree("a", scalar(1), "old", scalar(2)))
+	a, renamed := scalar(-1), scalar(-1)
+	root := tree("a", a, "new", renamed)
+	_, err := trackable.Restore(root, src, &trackable.RestoreOptions{MatchExisting: true})
+	if !errors.Is(err, trackable.ErrNotMatched) || !strings.Contains(err.Error(), "(root).new") {
+		t.Errorf("Restore() = %v, want ErrNotMatched and (root).new", err)
+	}
+	if a.Value[0] != -1 {
+		t.Errorf("a = %v after the refusal, want -1", a.Value)
+	}
+	if _, err := trackable.Restore(root, src, nil); err != nil || a.Value[0] != 1 {
+		t.Errorf("Restore() without it = %v, a = %v, want 1", err, a.Value)
+	}
+}
