@@ -16,7 +16,7 @@ import (
 // of the manager's name that a manager has saved, by their receipts, and that
 // were not preserved.
 func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now time.Time, broken bool) error {
-	found, err := m.recognize(ctx, sets, -1, now)
+	found, err := m.recognize(ctx, sets, -1, -1, now)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,15 @@ func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now tim
 // adopt adds checkpoints that are newer than the state file knows: their
 // writer died between the index and the state file.
 func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, now time.Time) error {
-	found, err := m.recognize(ctx, sets, highestListed(s, m.l.name), now)
+	listed := highestListed(s, m.l.name)
+	if highest(sets, m.l.name) <= listed {
+		return nil
+	}
+	count, err := m.countOf(ctx, m.l.latest)
+	if err != nil {
+		return err
+	}
+	found, err := m.recognize(ctx, sets, listed, count, now)
 	if err != nil {
 		return err
 	}
@@ -81,9 +89,22 @@ func (m *Manager) adoptHalf(ctx context.Context) (ledger, error) {
 	return l, nil
 }
 
-// recognize returns the complete, verified checkpoints above a number that a
-// manager of this name saved and did not preserve, oldest first.
-func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above int64, now time.Time) ([]retention.Checkpoint, error) {
+// countOf returns the save counter of a checkpoint, or -1 if no receipt tells.
+func (m *Manager) countOf(ctx context.Context, path string) (int64, error) {
+	if path == "" {
+		return -1, nil
+	}
+	r, err := ReadReceipt(ctx, m.dir, path)
+	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
+		return -1, nil
+	}
+	return r.SaveCounter, err
+}
+
+// recognize returns the complete, verified checkpoints above a number and a
+// save counter that a manager of this name saved and did not preserve, oldest
+// first. Where the caller chose the numbers, a higher one is not newer.
+func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
 	var found []retention.Checkpoint
 	for _, p := range slices.Sorted(maps.Keys(sets)) {
 		n, ok := numberOf(m.l.name, p)
@@ -101,7 +122,7 @@ func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above
 		if err != nil {
 			return nil, err
 		}
-		if r.Writer == WriterManager && r.Kept == "" {
+		if r.Writer == WriterManager && r.Kept == "" && r.SaveCounter > count {
 			found = append(found, r.checkpoint(p, now))
 		}
 	}

@@ -104,6 +104,35 @@ func TestNewerCheckpointThanTheStateFileIsAdopted(t *testing.T) {
 	}
 }
 
+// TestHigherNumberThatIsOlderIsNotAdopted: a process was killed between index
+// and state of a number that its user chose. The next one, which did not see
+// it, went on with lower numbers.
+func TestHigherNumberThatIsOlderIsNotAdopted(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, v := one(0)
+	save := func(m *Manager, value float32, number int64) {
+		v.Value[0] = value
+		mustSave(t, m, &SaveOptions{CheckpointNumber: &number})
+	}
+	o := &ManagerOptions{MaxToKeep: 2, Now: now.tick}
+	m := newManager(t, c, dir, o)
+	save(m, 1, 4)
+	before := readFile(t, dir, stateName)
+	save(m, 2, 3)
+	writeFile(t, dir, stateName, before) // as if the process had died before writing it
+
+	m = newManager(t, c, dir, o)
+	if path, err := m.RestoreOrInitialize(background()); path != "ckpt-4" || err != nil {
+		t.Fatalf("RestoreOrInitialize() = %q, %v, want ckpt-4", path, err)
+	}
+	save(m, 3, 1)
+	save(m, 4, 2)
+	m = newManager(t, c, dir, o)
+	if path, err := m.RestoreOrInitialize(background()); path != "ckpt-2" || err != nil || v.Value[0] != 4 {
+		t.Errorf("RestoreOrInitialize() = %q, %v, v = %v, want ckpt-2 and 4", path, err, v.Value[0])
+	}
+}
+
 func TestLatestThatIsGoneIsReplaced(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{MaxToKeep: 12}, 11)
 	remove(t, dir, "ckpt-11.index")
