@@ -6,8 +6,9 @@
 // as they are needed, and flushed into their parents. Modes are 0666 and 0777
 // less the umask.
 //
-// Names that begin with ".ckpt.tmp-" (files not committed; what a process that
-// died left of them may be removed) and ".ckpt.lock-" are the package's own:
+// Names that begin with ".ckpt.tmp-" (files not committed; Lock removes what
+// processes that died have left of them, when nothing was written to it for an
+// hour) and ".ckpt.lock-" are the package's own:
 // List does not show them and nothing else opens them.
 //
 // Symbolic links are followed for reading, and in the middle of a path; a
