@@ -13,6 +13,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // ManagerOptions change how a Manager works. Nil and zero values are the
@@ -42,6 +43,10 @@ type ManagerOptions struct {
 	// InitFn is called by RestoreOrInitialize when there is nothing to
 	// restore. (TensorFlow: init_fn)
 	InitFn func(context.Context) error
+	// Partial lets RestoreOrInitialize restore a checkpoint that has no value
+	// for some of the objects here, as TensorFlow does. Without it that is an
+	// error, because a variable that was renamed would silently begin anew.
+	Partial bool
 	// Retention decides instead of MaxToKeep and KeepCheckpointEvery. The
 	// newest checkpoint is kept whatever it says.
 	Retention retention.Policy
@@ -149,7 +154,7 @@ func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err err
 	if path == "" {
 		return "", m.initialize(ctx)
 	}
-	if _, err := m.c.Restore(ctx, m.dir, path); err != nil {
+	if err := m.restore(ctx, path); err != nil {
 		return "", err
 	}
 	if m.o.StepCounter != nil {
@@ -159,6 +164,21 @@ func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err err
 		m.lastStep = &step
 	}
 	return path, nil
+}
+
+func (m *Manager) restore(ctx context.Context, path string) error {
+	status, err := m.c.restore(ctx, m.dir, path, !m.o.Partial)
+	var values *trackable.MismatchError
+	switch {
+	case errors.Is(err, trackable.ErrNotMatched) && !errors.As(err, &values):
+		return fmt.Errorf("%w (ManagerOptions.Partial restores what there is)", err)
+	case err != nil:
+		return err
+	}
+	if err := status.AssertExistingObjectsMatched(); err != nil {
+		m.o.Logger.Warn("restored in part", "path", path, "err", err)
+	}
+	return nil
 }
 
 func (m *Manager) initialize(ctx context.Context) error {

@@ -162,6 +162,12 @@ func (s State) preserved() time.Time {
 // objects that do not exist yet is restored when they are tracked.
 // (TensorFlow: tf.train.Checkpoint.restore)
 func (c *Checkpoint) Restore(ctx context.Context, dir storage.Dir, path string) (*trackable.LoadStatus, error) {
+	return c.restore(ctx, dir, path, false)
+}
+
+// restore is Restore; if matchExisting, of nothing that lacks a value for an
+// object here.
+func (c *Checkpoint) restore(ctx context.Context, dir storage.Dir, path string, matchExisting bool) (*trackable.LoadStatus, error) {
 	if !c.busy.TryLock() {
 		return nil, fmt.Errorf("restore %s: %w", path, ErrSaving)
 	}
@@ -169,7 +175,7 @@ func (c *Checkpoint) Restore(ctx context.Context, dir storage.Dir, path string) 
 	if _, err := c.makeCounter(); err != nil {
 		return nil, fmt.Errorf("restore %s: %w", path, err)
 	}
-	return c.read(ctx, dir, path, "restore")
+	return c.read(ctx, dir, path, "restore", matchExisting)
 }
 
 // Read restores the objects from a checkpoint that Write made, without a save
@@ -179,10 +185,10 @@ func (c *Checkpoint) Read(ctx context.Context, dir storage.Dir, path string) (*t
 		return nil, fmt.Errorf("read %s: %w", path, ErrSaving)
 	}
 	defer c.busy.Unlock()
-	return c.read(ctx, dir, path, "read")
+	return c.read(ctx, dir, path, "read", false)
 }
 
-func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string) (*trackable.LoadStatus, error) {
+func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string, matchExisting bool) (*trackable.LoadStatus, error) {
 	if c.misuse != nil {
 		return nil, c.misuse
 	}
@@ -190,7 +196,7 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), err)
 	}
-	status, err := c.restoreFrom(r)
+	status, err := c.restoreFrom(r, matchExisting)
 	if err = closing(r, err); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), err)
 	}
@@ -199,13 +205,14 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 
 // restoreFrom matches objects by the graph, or by their variables' names where
 // TensorFlow 1 stored no graph.
-func (c *Checkpoint) restoreFrom(r *Reader) (*trackable.LoadStatus, error) {
+func (c *Checkpoint) restoreFrom(r *Reader, matchExisting bool) (*trackable.LoadStatus, error) {
 	root, _ := c.node0()
 	o := &trackable.RestoreOptions{
 		Attached:          c.TrackableChildren(), // of itself, too: no child is repeated
 		Optional:          []string{counterName},
 		SkipSlotVariables: c.o.SkipSlotVariables,
 		StageLimit:        c.o.StageLimit,
+		MatchExisting:     matchExisting,
 	}
 	if _, err := r.Info(trackable.GraphKey); errors.Is(err, format.ErrNoTensor) {
 		return trackable.RestoreByName(root, source{r}, nil, o)
