@@ -205,8 +205,8 @@ func TestTheCheckpointsOfAnotherProgramAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := run(ctx, settings{dir: dir, steps: 1, every: 1})
-	if want := dir + ": ckpt-1 is of another program: name another directory with -dir"; err == nil || err.Error() != want {
-		t.Errorf("run = %v, want %s", err, want)
+	if !errors.Is(err, trackable.ErrNotMatched) || !strings.HasPrefix(err.Error(), dir+": restore ckpt-1: ") || !strings.HasSuffix(err.Error(), "; name another directory with -dir") {
+		t.Errorf("run = %v, want ErrNotMatched, naming directory and checkpoint, and what to do", err)
 	}
 	if found, err := filepath.Glob(filepath.Join(dir, "*.index")); err != nil || len(found) != 1 {
 		t.Errorf("it leaves %q, %v, want ckpt-1.index", found, err)

@@ -91,19 +91,19 @@ func run(ctx context.Context, s settings) (err error) {
 	return report(net, test)
 }
 
-// resume restores the newest checkpoint, if there is one, and says so. One of
-// another program restores nothing: to train on would be to remove its
-// checkpoints one by one, as old ones.
+// resume restores the newest checkpoint, if there is one, and says so. The
+// manager refuses one of another program, which lacks our values.
 func resume(ctx context.Context, s settings, net *network, m *checkpoint.Manager) error {
 	path, err := m.RestoreOrInitialize(ctx)
+	if errors.Is(err, trackable.ErrNotMatched) {
+		return fmt.Errorf("%w; name another directory with -dir", err)
+	}
 	if err != nil {
 		return err
 	}
 	switch done := net.step(); {
 	case path == "":
 		fmt.Printf("training for %d steps; checkpoints go to %s\n", s.steps, s.dir)
-	case done == 0:
-		return fmt.Errorf("%s is of another program: name another directory with -dir", path)
 	case done < s.steps:
 		fmt.Printf("resumed from %s at step %d of %d\n", path, done, s.steps)
 	default:
