@@ -12,7 +12,7 @@ import (
 type survey struct {
 	sets  map[string]*fileSet // of the managed checkpoints at least
 	top   int64               // no number above it is taken, as far as known
-	stale bool                // something has gone wrong or was overwritten: list again
+	stale bool                // a save has failed or overwritten something: list again
 }
 
 // survey lists the manager's files.

@@ -23,7 +23,6 @@ func (m *Manager) sweep(ctx context.Context) error {
 		err = errors.Join(err, failed)
 	}
 	if err != nil {
-		m.files.stale = true
 		m.o.Logger.Warn("surplus checkpoints stay until the next save", "err", err)
 	}
 	return err
