@@ -66,7 +66,7 @@ func ofDirectory(p string) bool {
 	return !strings.Contains(p, "/") && !strings.HasSuffix(p, recoverySuffix)
 }
 
-// findV1 finds the V1 checkpoints of the directory itself.
+// findV1 finds the complete V1 checkpoints of the directory itself.
 func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool) ([]string, map[string]time.Time, error) {
 	var names []storage.Info
 	err := eachFile(ctx, dir, "", func(info storage.Info) {
@@ -78,16 +78,20 @@ func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool)
 		return nil, nil, err
 	}
 	var found []string
-	times := make(map[string]time.Time)
+	times, files := make(map[string]time.Time), make(map[string][]string)
 	for _, info := range names {
 		is, err := isV1(ctx, dir, info.Name)
 		if err != nil {
 			return nil, nil, err
 		}
-		p, _ := cutV1Shard(info.Name)
-		if _, known := times[p]; is && !known && counts(p) {
-			found = append(found, p)
+		if p, _ := cutV1Shard(info.Name); is && counts(p) {
+			files[p] = append(files[p], info.Name)
 			times[p] = info.ModTime
+		}
+	}
+	for p, names := range files {
+		if missingShard(names) == "" {
+			found = append(found, p)
 		}
 	}
 	return found, times, nil

@@ -96,6 +96,7 @@ func (l *lister) addV2(s State) {
 // addV1 adds V1 checkpoints. Where a V2 one has the same path, that is the
 // one the path means.
 func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
+	files := make(map[string][]string)
 	for _, info := range l.maybe {
 		p, _ := cutV1Shard(info.Name)
 		if e := l.found[p]; e != nil && e.Format == FormatV2 {
@@ -111,9 +112,11 @@ func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
 		e := l.found[p]
 		if e == nil {
 			_, n, _ := splitNumber(p)
-			e = &Listing{Path: p, Number: n, Format: FormatV1, Time: info.ModTime, Complete: true}
+			e = &Listing{Path: p, Number: n, Format: FormatV1, Time: info.ModTime}
 			l.found[p] = e
 		}
+		files[p] = append(files[p], info.Name)
+		e.Complete = missingShard(files[p]) == ""
 		e.Shards++
 		e.Size += info.Size
 	}

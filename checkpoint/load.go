@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ckpt-dev/ckpt/format"
@@ -115,22 +116,38 @@ func locatePath(ctx context.Context, dir storage.Dir, p string) (place, error) {
 	if err == nil && len(names) == 0 {
 		err = &fs.PathError{Op: "open checkpoint", Path: p, Err: fs.ErrNotExist}
 	}
-	if base, shard := cutV1Shard(p); err == nil && shard && v1Complete(names) {
+	base, shard := cutV1Shard(p)
+	missing := missingShard(names)
+	switch {
+	case err != nil:
+	case shard && missing == "":
 		p = base
+	case missing != "" && (!shard || strings.Contains(p, "?")):
+		err = &fs.PathError{Op: "open", Path: missing, Err: fs.ErrNotExist}
 	}
 	return place{path: p, stored: p, v1: names}, err
 }
 
-// v1Complete reports whether names, sorted, are all the files of a sharded V1
-// checkpoint, by the number of them that is in each.
-func v1Complete(names []string) bool {
-	for i, name := range names {
-		base, _ := cutV1Shard(name)
-		if name != fmt.Sprintf("%s-%05d-of-%05d", base, i, len(names)) {
-			return false
+// missingShard returns the first name that a sharded V1 checkpoint lacks, by
+// the number of shards that is in each name; "" if names, sorted, are all. One
+// shard alone can be loaded by its own name, as in TensorFlow.
+func missingShard(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	base, shard := cutV1Shard(names[0])
+	of := names[0][max(0, len(names[0])-len("00002")):]
+	shards, err := strconv.Atoi(of)
+	if !shard || err != nil {
+		return ""
+	}
+	for i := range shards {
+		want := fmt.Sprintf("%s-%05d-of-%s", base, i, of)
+		if _, found := slices.BinarySearch(names, want); !found {
+			return want
 		}
 	}
-	return true
+	return ""
 }
 
 // locateV2 returns a place without path if there is no such checkpoint. While

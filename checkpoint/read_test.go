@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,8 +119,24 @@ func TestV1CheckpointsAreLoadedAndListed(t *testing.T) {
 	if got := load(t, dir, "part-00001-of-00002").Path(); got != "part-00001-of-00002" {
 		t.Errorf("Path() of a file without the others = %q, want its own name", got)
 	}
-	remove(t, dir, "part-00001-of-00002")
+	// By the name of the whole it would be a part, unsaid.
+	for _, path := range []string{"part", "part-?????-of-00002"} {
+		file := new(fs.PathError)
+		if _, err := Load(background(), dir, path); !errors.Is(err, fs.ErrNotExist) || !errors.As(err, &file) || file.Path != "part-00000-of-00002" {
+			t.Errorf("Load(%q) = %v, want an error about the missing part-00000-of-00002", path, err)
+		}
+	}
 	list, err := List(background(), dir, nil)
+	if i := slices.IndexFunc(list, func(l Listing) bool { return l.Path == "part" }); err != nil || i < 0 || list[i].Complete {
+		t.Errorf("List() = %+v, %v, want part, incomplete", list, err)
+	}
+	remove(t, dir, "shards-9-00000-of-00002")
+	if got, err := Latest(background(), dir); got != "model.ckpt-5" || err != nil {
+		t.Errorf("Latest() = %q, %v, want model.ckpt-5, the only one that is complete", got, err)
+	}
+	v1(t, dir, "saver_sharded-00000-of-00002", "shards-9-00000-of-00002")
+	remove(t, dir, "part-00001-of-00002")
+	list, err = List(background(), dir, nil)
 	if err != nil || len(list) != 2 || list[0].Format != FormatV1 || list[0].Number != 5 || list[1].Shards != 2 || !list[1].Complete {
 		t.Errorf("List() = %+v, %v", list, err)
 	}
@@ -309,10 +326,10 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, index, format.ErrCorrupt},
-		{"receipt broken", func(dir storage.Dir) { writeFile(t, dir, receipt, "{}") }, receipt, nil},
+		{"receipt broken", func(dir storage.Dir) { writeFile(t, dir, receipt, "{}") }, receipt, format.ErrCorrupt},
 		{"receipt of another", func(dir storage.Dir) {
 			writeFile(t, dir, receipt, strings.ReplaceAll(readFile(t, dir, receipt), index, "x.index"))
-		}, receipt, nil},
+		}, receipt, format.ErrCorrupt},
 	} {
 		dir := savedBy(t, ManagerOptions{}, 1)
 		test.damage(dir)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -61,7 +60,8 @@ type ReceiptFile struct {
 func ReceiptName(path string) string { return path + receiptSuffix }
 
 // ReadReceipt reads the receipt of the checkpoint path. A missing one is an
-// error that wraps fs.ErrNotExist.
+// error that wraps fs.ErrNotExist, one that holds something else
+// format.ErrCorrupt.
 func ReadReceipt(ctx context.Context, dir storage.Dir, path string) (Receipt, error) {
 	name := ReceiptName(path)
 	data, err := readBounded(ctx, dir, name, maxReceipt)
@@ -70,7 +70,7 @@ func ReadReceipt(ctx context.Context, dir storage.Dir, path string) (Receipt, er
 	}
 	var r Receipt
 	if err := json.Unmarshal(data, &r); err != nil {
-		return Receipt{}, fmt.Errorf("%s: not a receipt: %w", name, err)
+		return Receipt{}, flawed(name, "not a receipt: %v", err)
 	}
 	return r, nil
 }
@@ -91,7 +91,7 @@ func readBounded(ctx context.Context, dir storage.Dir, name string, limit int64)
 		return nil, err
 	}
 	if f.Size() > limit {
-		err = fmt.Errorf("%s: file has %d bytes, at most %d are read", name, f.Size(), limit)
+		err = flawed(name, "file has %d bytes, at most %d are read", f.Size(), limit)
 		return nil, closing(f, err)
 	}
 	data, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))

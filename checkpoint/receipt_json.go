@@ -94,7 +94,7 @@ func (r *Receipt) UnmarshalJSON(text []byte) error {
 	}
 	var j receiptJSON
 	if err := json.Unmarshal(text, &j); err != nil {
-		return err
+		return plain(err)
 	}
 	if err := j.check(); err != nil {
 		return err
@@ -112,6 +112,15 @@ func (r *Receipt) UnmarshalJSON(text []byte) error {
 		r.unknown = all
 	}
 	return nil
+}
+
+// plain returns an error of encoding/json without the names of our types.
+func plain(err error) error {
+	var other *json.UnmarshalTypeError
+	if !errors.As(err, &other) {
+		return err
+	}
+	return fmt.Errorf("field %q cannot be a %s", other.Field, other.Value)
 }
 
 // check refuses what no writer of receipts means. A later schema is not

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/golden"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -76,7 +77,8 @@ func TestHostileReceiptsAreErrors(t *testing.T) {
 	} {
 		dir := mem.Dir()
 		writeFile(t, dir, "a.receipt.json", text)
-		if r, err := ReadReceipt(background(), dir, "a"); err == nil || !strings.HasPrefix(err.Error(), "a.receipt.json: not a receipt: ") {
+		if r, err := ReadReceipt(background(), dir, "a"); err == nil || !errors.Is(err, format.ErrCorrupt) ||
+			!strings.HasPrefix(err.Error(), "a.receipt.json: not a receipt: ") || strings.Contains(err.Error(), "receiptJSON") {
 			t.Errorf("ReadReceipt(%s) = %+v, %v, want an error that says so", text, r, err)
 		}
 	}

@@ -105,12 +105,26 @@ func TestSentences(t *testing.T) {
 			writeFile(t, dir, stateName, "")
 			_, err := ReadState(background(), dir)
 			return err
-		}, nil},
+		}, format.ErrCorrupt},
 		{"a torn state file", func(dir storage.Dir) error {
 			writeFile(t, dir, stateName, `model_checkpoint_path: "ckpt-`)
 			_, err := ReadState(background(), dir)
 			return err
-		}, nil},
+		}, format.ErrCorrupt},
+		{"a state file that names what is not there", func(dir storage.Dir) error {
+			writeFile(t, dir, stateName, `model_checkpoint_path: "ckpt-9"`)
+			return VerifyState(background(), dir)
+		}, fs.ErrNotExist},
+		{"a receipt with a text for a number", func(dir storage.Dir) error {
+			writeFile(t, dir, "ckpt-1.receipt.json", `{"schema": "1"}`)
+			_, err := ReadReceipt(background(), dir, "ckpt-1")
+			return err
+		}, format.ErrCorrupt},
+		{"a receipt about files of another", func(dir storage.Dir) error {
+			text := strings.ReplaceAll(readFile(t, dir, "ckpt-1.receipt.json"), "ckpt-1.data", "ckpt-2.data")
+			writeFile(t, dir, "ckpt-1.receipt.json", text)
+			return load(t, dir, "ckpt-1").Verify(background(), nil)
+		}, format.ErrCorrupt},
 		{"a state with times for some paths only", func(dir storage.Dir) error {
 			s := State{ModelCheckpointPath: "b", AllModelCheckpointPaths: []string{"a", "b"}}
 			s.AllModelCheckpointTimestamps = append(s.AllModelCheckpointTimestamps, at(1).t)
@@ -120,12 +134,12 @@ func TestSentences(t *testing.T) {
 			writeFile(t, dir, "ckpt-1.receipt.json", "[]")
 			_, err := ReadReceipt(background(), dir, "ckpt-1")
 			return err
-		}, nil},
+		}, format.ErrCorrupt},
 		{"a receipt of schema 0", func(dir storage.Dir) error {
 			writeFile(t, dir, "ckpt-1.receipt.json", "{}")
 			_, err := ReadReceipt(background(), dir, "ckpt-1")
 			return err
-		}, nil},
+		}, format.ErrCorrupt},
 		{"the state file's own name", func(dir storage.Dir) error {
 			c, _ := one(1)
 			return c.Write(background(), dir, "checkpoint")

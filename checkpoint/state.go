@@ -2,9 +2,12 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
@@ -29,7 +32,8 @@ type State struct {
 }
 
 // ReadState reads the state file of dir. A missing one is an error that wraps
-// fs.ErrNotExist. (TensorFlow: tf.train.get_checkpoint_state)
+// fs.ErrNotExist, one that holds something else format.ErrCorrupt.
+// (TensorFlow: tf.train.get_checkpoint_state)
 func ReadState(ctx context.Context, dir storage.Dir) (State, error) {
 	text, err := readBounded(ctx, dir, stateName, maxState)
 	if err != nil {
@@ -38,14 +42,35 @@ func ReadState(ctx context.Context, dir storage.Dir) (State, error) {
 	return parseState(text)
 }
 
+// VerifyState checks the state file of dir, if there is one: that it can be
+// read, and that the checkpoint it names as the newest is there. One that is
+// not there is an error that wraps fs.ErrNotExist; Latest passes over it.
+func VerifyState(ctx context.Context, dir storage.Dir) error {
+	s, err := ReadState(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+		if _, err := locatePath(ctx, dir, p); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	reason := fmt.Sprintf("the state file names %q, which is not there", s.ModelCheckpointPath)
+	return &flaw{stateName, reason, fs.ErrNotExist}
+}
+
 // parseState reads what is in a state file. Its errors mean: broken.
 func parseState(text []byte) (State, error) {
 	m, err := tfproto.ParseCheckpointState(text)
 	if err != nil {
-		return State{}, fmt.Errorf("%s: not a state file: %w", stateName, err)
+		// What it is, the sentence says already.
+		return State{}, flawed(stateName, "not a state file: %s", strings.TrimPrefix(err.Error(), "checkpoint state: proto: "))
 	}
 	if m.ModelCheckpointPath == "" {
-		return State{}, fmt.Errorf("%s: not a state file: it names no model_checkpoint_path", stateName)
+		return State{}, flawed(stateName, "not a state file: it names no model_checkpoint_path")
 	}
 	s := State{ModelCheckpointPath: m.ModelCheckpointPath, AllModelCheckpointPaths: m.AllModelCheckpointPaths}
 	for _, seconds := range m.AllModelCheckpointTimestamps {
@@ -124,7 +149,7 @@ const maxSeconds = 1 << 40
 // so that the nanosecond nearest to it leads back to the same double.
 func fromSeconds(s float64) (time.Time, error) {
 	if math.IsNaN(s) {
-		return time.Time{}, fmt.Errorf("%s: a timestamp is not a number", stateName)
+		return time.Time{}, flawed(stateName, "not a state file: a timestamp is not a number")
 	}
 	s = min(max(s, -maxSeconds), maxSeconds)
 	whole, part := math.Modf(s)

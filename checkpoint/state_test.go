@@ -10,12 +10,33 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
 
 func TestMissingStateFileIsNotExist(t *testing.T) {
 	if _, err := ReadState(background(), mem.Dir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("ReadState() = %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestVerifyStateFindsWhatIsWrong(t *testing.T) {
+	for text, want := range map[string]error{
+		`model_checkpoint_path: "ckpt-1"`:            nil,
+		`model_checkpoint_path: "/elsewhere/ckpt-1"`: nil,
+		`model_checkpoint_path: "ckpt-9"`:            fs.ErrNotExist,
+		`model_checkpoint_path: "../ckpt-1"`:         fs.ErrNotExist,
+		`garbage`:                                    format.ErrCorrupt,
+		`model_checkpoint_path: "ckpt-1"` + "\nlast_preserved_timestamp: nan\n": format.ErrCorrupt,
+	} {
+		dir := saved(t)
+		writeFile(t, dir, stateName, text)
+		if err := VerifyState(background(), dir); !errors.Is(err, want) {
+			t.Errorf("VerifyState(%q) = %v, want %v", text, err, want)
+		}
+	}
+	if err := VerifyState(background(), mem.Dir()); err != nil {
+		t.Errorf("VerifyState() without a state file = %v", err)
 	}
 }
 

@@ -141,7 +141,7 @@ func (v *verifier) receipt(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if _, ok := rc.file(path.Base(tensorbundle.IndexName(v.r.path))); !ok {
-		v.tell(ReceiptName(v.r.stored), 0, fmt.Errorf("%s: does not list the index", ReceiptName(v.r.stored)))
+		v.tell(ReceiptName(v.r.stored), 0, flawed(ReceiptName(v.r.stored), "does not list the index"))
 	}
 	for _, f := range rc.Files {
 		name := v.r.stored + strings.TrimPrefix(f.Name, path.Base(v.r.path))
@@ -159,7 +159,7 @@ func (v *verifier) receipt(ctx context.Context) error {
 func (v *verifier) whole(name string, want ReceiptFile) error {
 	parsed, ok := parseName(name)
 	if !ok || parsed.path != v.r.stored {
-		return fmt.Errorf("%s: the receipt lists %q, which is no file of the checkpoint", v.r.stored, want.Name)
+		return flawed(ReceiptName(v.r.stored), "lists %q, which is no file of the checkpoint", want.Name)
 	}
 	f, err := v.r.files.file(name)
 	switch {

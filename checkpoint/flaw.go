@@ -1,0 +1,22 @@
+package checkpoint
+
+import (
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format"
+)
+
+// flaw is what is wrong with one of the small files beside a checkpoint, in a
+// sentence without offsets: people can read these files, and mend them.
+type flaw struct {
+	file, reason string
+	kind         error // for errors.Is, not in the sentence
+}
+
+func (f *flaw) Error() string { return f.file + ": " + f.reason }
+func (f *flaw) Unwrap() error { return f.kind }
+
+// flawed is the error of a file that does not hold what it should.
+func flawed(file, reason string, args ...any) error {
+	return &flaw{file, fmt.Sprintf(reason, args...), format.ErrCorrupt}
+}
