@@ -80,8 +80,10 @@ func (a *app) listed(ctx context.Context, path string) ([]checkpointJSON, error)
 			return nil, err
 		}
 	}
-	a.noteState(ctx, p)
 	list, err := p.list(ctx)
+	if err == nil {
+		a.noteState(ctx, p)
+	}
 	var found []checkpointJSON
 	for _, l := range list {
 		if only == "" || l.Path == only {

@@ -62,7 +62,20 @@ func (p place) explain(err error) error {
 	if err == nil || errors.As(err, &file) && strings.HasPrefix(file.Path, name) {
 		return err
 	}
+	if p.begins(err) {
+		return p.inside(p.path, err)
+	}
 	return fmt.Errorf("%s: %w", name, err)
+}
+
+// begins reports whether the sentence of err begins with the checkpoint's path
+// or one of its files. A tensor may be called so, too.
+func (p place) begins(err error) bool {
+	if damage := new(format.CorruptError); errors.As(err, &damage) && damage.Tensor != "" {
+		return false
+	}
+	rest, ok := strings.CutPrefix(err.Error(), p.path)
+	return ok && p.path != "" && rest != "" && strings.Contains(".: ", rest[:1])
 }
 
 // notOpened finds the sentence for a checkpoint that could not be opened: a
@@ -71,7 +84,7 @@ func (p place) notOpened(ctx context.Context, err error) error {
 	// A file that is none of a checkpoint's is taken for a directory, in vain.
 	missing := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, checkpoint.ErrForeign)
 	switch {
-	case !missing:
+	case !missing, p.path != "" && lacks(p.path, err):
 		return p.explain(err)
 	case p.path == "":
 		return noCheckpoints(p.root)
@@ -97,6 +110,13 @@ func (p place) notOpened(ctx context.Context, err error) error {
 		where = "the current directory"
 	}
 	return hintf(err, "%s has %s", where, someOf(names, 5))
+}
+
+// lacks reports whether err is that a checkpoint of this path is there but
+// not all of its files.
+func lacks(path string, err error) bool {
+	file := new(fs.PathError)
+	return errors.As(err, &file) && errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(file.Path, path+"-")
 }
 
 // foreign names other kinds of files by their suffix.

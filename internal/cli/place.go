@@ -63,18 +63,22 @@ func (p place) denied() error {
 	return nil
 }
 
-// stateError says what is wrong with what the state file of p's directory
-// holds. That there is none is no error, and one that cannot be read is one to
-// whoever lists the directory.
+// inside writes the directory before an error that begins with a file in it.
+func (p place) inside(file string, err error) error {
+	return fmt.Errorf("%s%w", strings.TrimSuffix(p.name(file), file), err)
+}
+
+// stateError says what is wrong with the state file of p's directory. One that
+// cannot be read is an error to whoever lists the directory.
 func (p place) stateError(ctx context.Context) error {
-	_, err := checkpoint.ReadState(ctx, p.dir)
+	err := checkpoint.VerifyState(ctx, p.dir)
 	if file := new(fs.PathError); err == nil || errors.As(err, &file) || ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", p.root, err)
+	return p.inside("checkpoint", err)
 }
 
-// noteState tells that the state file is damaged to who does not ask for it.
+// noteState tells what is wrong with the state file to who does not ask for it.
 func (a *app) noteState(ctx context.Context, p place) {
 	if err := p.stateError(ctx); err != nil {
 		a.note(fmt.Sprintf("%v; the newest file counts as the latest checkpoint", err))

@@ -7,10 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 )
 
 // target is one checkpoint to verify.
@@ -41,7 +43,6 @@ func targetsOf(ctx context.Context, path string) ([]target, error) {
 		return []target{p.target(list)}, nil
 	}
 	if state := p.stateError(ctx); state != nil {
-		state = fmt.Errorf("%w: %w", state, format.ErrCorrupt)
 		err = errors.Join(err, hintf(state, "the checkpoints are not harmed by it; the next save writes the file anew"))
 	}
 	var targets []target
@@ -56,15 +57,32 @@ func (p place) at(path string) place {
 	return p
 }
 
-// target looks for p's size in the listing of its directory. If it is not
-// there, a line of progress shows less, and that is all.
+// target looks for p in the listing of its directory, by the path of the
+// checkpoint or by one of its files, so that also one that cannot be opened
+// has its name. What is not there has no size, and the progress shows less.
 func (p place) target(list []checkpoint.Listing) target {
-	for _, l := range list {
-		if l.Path == p.path {
-			return target{p, l.Size}
+	for _, path := range []string{p.path, checkpointOf(p.path)} {
+		for _, l := range list {
+			if l.Path == path {
+				return target{p.at(path), l.Size}
+			}
 		}
 	}
 	return target{place: p}
+}
+
+// checkpointOf returns the path of the checkpoint that a file of this name
+// belongs to.
+func checkpointOf(file string) string {
+	for _, suffix := range []string{tensorbundle.IndexName(""), checkpoint.ReceiptName("")} {
+		if path, ok := strings.CutSuffix(file, suffix); ok {
+			return path
+		}
+	}
+	if path, _, _, ok := tensorbundle.ParseDataName(file); ok {
+		return path
+	}
+	return file
 }
 
 // verify goes on after a problem, so that one run tells all of them.
