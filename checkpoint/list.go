@@ -143,8 +143,11 @@ func (l *lister) mark(s State) {
 
 // latest is what the function Latest returns, without opening anything.
 func (l *lister) latest(s State) string {
-	if p, _, ok := localPath(s.ModelCheckpointPath); ok && l.found[p] != nil {
-		return p
+	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+		// A V2 checkpoint is there with its index, a V1 one when it is whole.
+		if e := l.found[p]; e != nil && (e.Complete || e.Format == FormatV2) {
+			return p
+		}
 	}
 	for _, e := range slices.Backward(l.sorted()) {
 		if e.Complete && ofDirectory(e.Path) {

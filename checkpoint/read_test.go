@@ -134,6 +134,12 @@ func TestV1CheckpointsAreLoadedAndListed(t *testing.T) {
 	if got, err := Latest(background(), dir); got != "model.ckpt-5" || err != nil {
 		t.Errorf("Latest() = %q, %v, want model.ckpt-5, the only one that is complete", got, err)
 	}
+	writeFile(t, dir, stateName, `model_checkpoint_path: "shards-9"`)
+	list, err = List(background(), dir, nil)
+	if i := slices.IndexFunc(list, func(l Listing) bool { return l.Latest }); err != nil || i < 0 || list[i].Path != "model.ckpt-5" {
+		t.Errorf("List() = %+v, %v, want model.ckpt-5 as the latest, as Latest says", list, err)
+	}
+	remove(t, dir, stateName)
 	v1(t, dir, "saver_sharded-00000-of-00002", "shards-9-00000-of-00002")
 	remove(t, dir, "part-00001-of-00002")
 	list, err = List(background(), dir, nil)
