@@ -2,13 +2,10 @@ package tensorbundle_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +13,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/golden"
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
@@ -70,31 +68,7 @@ func glob(t testing.TB, pattern string) []string {
 // read returns a golden file, which may be compressed.
 func read(t testing.TB, name string) []byte {
 	t.Helper()
-	path := filepath.Join("testdata/tf", name)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		b, err = os.ReadFile(path + ".gz")
-		if err == nil {
-			b = gunzip(t, b)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func gunzip(t testing.TB, b []byte) []byte {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return golden.Read(t, "tf/"+name)
 }
 
 func load(t testing.TB, name string) bundle {

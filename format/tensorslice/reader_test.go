@@ -2,20 +2,17 @@ package tensorslice_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorslice"
+	"github.com/ckpt-dev/ckpt/internal/golden"
 	"github.com/ckpt-dev/ckpt/internal/table"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -25,31 +22,7 @@ import (
 // are made by interop/golden.
 func read(t testing.TB, name string) []byte {
 	t.Helper()
-	path := filepath.Join("testdata/tf", name)
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		b, err = os.ReadFile(path + ".gz")
-		if err == nil {
-			b = gunzip(t, b)
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func gunzip(t testing.TB, b []byte) []byte {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return golden.Read(t, "tf/"+name)
 }
 
 // checkpoints are the checkpoints in testdata/tf and their files.

@@ -1,10 +1,14 @@
-// Package golden compares what a test got with a file in testdata, and
-// rewrites the file when the test runs with -update.
+// Package golden reads the files in testdata, compares what a test got with
+// them, and rewrites them when the test runs with -update.
 package golden
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"flag"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,6 +31,33 @@ func Equal(t testing.TB, name string, got []byte) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s differs:\ngot:\n%s\nwant:\n%s", path, got, want)
 	}
+}
+
+// Read returns the content of testdata/name, which may be there compressed, as
+// testdata/name.gz.
+func Read(t testing.TB, name string) []byte {
+	t.Helper()
+	path := filepath.Join("testdata", filepath.FromSlash(name))
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b, err = readCompressed(path + ".gz")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func readCompressed(path string) ([]byte, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 func write(t testing.TB, path string, data []byte) {
