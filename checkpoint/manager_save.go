@@ -138,7 +138,10 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 	if err != nil {
 		return ledger{}, err
 	}
-	if err := s.m.c.publish(ctx, w); err != nil {
+	if err := s.m.c.hand(w); err != nil {
+		return ledger{}, err
+	}
+	if err := w.publish(ctx); err != nil {
 		return ledger{}, err
 	}
 	next = next.saved(s.entry(w.receipt.Time))

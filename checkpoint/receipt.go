@@ -37,6 +37,7 @@ type Receipt struct {
 	Path        string // of the checkpoint when it was written
 	SaveCounter int64
 	Step        *int64 // nil: not told
+	Epoch       *int64 // nil: not told
 	Time        time.Time
 	Duration    time.Duration // of the writing
 	Files       []ReceiptFile // data files and index
@@ -45,6 +46,16 @@ type Receipt struct {
 	PID         int
 	Writer      string // WriterManager, WriterSave or WriterWrite
 	Kept        string // why it was preserved when it left the manager's list; "" if it was not
+	// Pinned is why no rule may remove it, "" if one may.
+	Pinned string
+	// Rejected is why a restore passed over it: its validation failed.
+	Rejected string
+	Tags     []string // what people call it
+	// Run and RestoredFrom are where it comes from: the experiment's run, and
+	// the checkpoint, path or "run/path", that the run went on from.
+	Run, RestoredFrom string
+	Commit            string // of the program's source, by its version control
+	Dirty             bool   // the source had changes that were not committed
 
 	unknown map[string]json.RawMessage
 }

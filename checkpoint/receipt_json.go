@@ -18,6 +18,7 @@ type receiptJSON struct {
 	Path        string            `json:"path"`
 	SaveCounter int64             `json:"save_counter"`
 	Step        *int64            `json:"step,omitempty"`
+	Epoch       *int64            `json:"epoch,omitempty"`
 	Time        time.Time         `json:"time"`
 	DurationMS  float64           `json:"duration_ms"`
 	Files       []fileJSON        `json:"files,omitempty"`
@@ -26,6 +27,13 @@ type receiptJSON struct {
 	PID         int               `json:"pid,omitempty"`
 	Writer      string            `json:"writer,omitempty"`
 	Kept        string            `json:"kept,omitempty"`
+	Pinned      string            `json:"pinned,omitempty"`
+	Rejected    string            `json:"rejected,omitempty"`
+	Tags        []string          `json:"tags,omitempty"`
+	Run         string            `json:"run,omitempty"`
+	Restored    string            `json:"restored_from,omitempty"`
+	Commit      string            `json:"commit,omitempty"`
+	Dirty       bool              `json:"dirty,omitempty"`
 }
 
 type fileJSON struct {
@@ -35,8 +43,9 @@ type fileJSON struct {
 }
 
 // receiptFields are the names in receiptJSON; all others are unknown.
-var receiptFields = []string{"schema", "path", "save_counter", "step", "time", "duration_ms",
-	"files", "metrics", "host", "pid", "writer", "kept"}
+var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", "time", "duration_ms",
+	"files", "metrics", "host", "pid", "writer", "kept", "pinned", "rejected", "tags", "run", "restored_from",
+	"commit", "dirty"}
 
 // MarshalJSON returns the text of the receipt's file, with a final newline
 // and one field a line.
@@ -73,7 +82,9 @@ func (r Receipt) encode() receiptJSON {
 	j := receiptJSON{
 		Schema: r.Schema, Path: r.Path, SaveCounter: r.SaveCounter, Step: r.Step, Time: r.Time,
 		DurationMS: float64(r.Duration) / float64(time.Millisecond),
-		Host:       r.Host, PID: r.PID, Writer: r.Writer, Kept: r.Kept,
+		Host:       r.Host, PID: r.PID, Writer: r.Writer, Kept: r.Kept, Epoch: r.Epoch,
+		Pinned: r.Pinned, Rejected: r.Rejected, Tags: r.Tags,
+		Run: r.Run, Restored: r.RestoredFrom, Commit: r.Commit, Dirty: r.Dirty,
 	}
 	for _, f := range r.Files {
 		j.Files = append(j.Files, fileJSON{f.Name, f.Size, crcHex(f.CRC32C)})
@@ -141,7 +152,9 @@ func (j receiptJSON) decode() Receipt {
 	r := Receipt{
 		Schema: j.Schema, Path: j.Path, SaveCounter: j.SaveCounter, Step: j.Step, Time: j.Time,
 		Duration: milliseconds(j.DurationMS),
-		Host:     j.Host, PID: j.PID, Writer: j.Writer, Kept: j.Kept,
+		Host:     j.Host, PID: j.PID, Writer: j.Writer, Kept: j.Kept, Epoch: j.Epoch,
+		Pinned: j.Pinned, Rejected: j.Rejected, Tags: j.Tags,
+		Run: j.Run, RestoredFrom: j.Restored, Commit: j.Commit, Dirty: j.Dirty,
 	}
 	for _, f := range j.Files {
 		r.Files = append(r.Files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C)})

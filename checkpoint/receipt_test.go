@@ -23,6 +23,8 @@ func TestReceiptText(t *testing.T) {
 		Metrics: map[string]float64{"loss": 0.1, "accuracy": 1, "nan": math.NaN(), "up": math.Inf(1), "down": math.Inf(-1),
 			"tiny": 5e-324, "huge": math.MaxFloat64, `odd "name"`: 0},
 		Host: "trainer-1", PID: 42, Writer: WriterManager, Kept: "kept every 1h: the first one",
+		Epoch: number64(3), Pinned: "paper, table 2", Rejected: "loss is 0.9, receipt says 0.1", Tags: []string{"best", "v1"},
+		Run: "lr-0.1", RestoredFrom: "lr-0.2/ckpt-5", Commit: "0123abcd", Dirty: true,
 	}
 	text, err := r.MarshalJSON()
 	if err != nil {

@@ -57,7 +57,10 @@ func (c *Checkpoint) saveAlone(ctx context.Context, dir storage.Dir, prefix stri
 	}
 	err = c.counting(next, func(count int64) error {
 		w.path = numbered(prefix, count)
-		if err := c.publish(ctx, w); err != nil {
+		if err := c.hand(w); err != nil {
+			return err
+		}
+		if err := w.publish(ctx); err != nil {
 			return err
 		}
 		return WriteState(ctx, below, state.withUnmanaged(numbered(base, count)))

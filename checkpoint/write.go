@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"iter"
 	"log/slog"
 	"os"
 	"path"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -19,9 +21,10 @@ import (
 type writing struct {
 	dir       storage.Dir
 	path      string
-	free      bool     // nothing is there of this path: somebody has looked
-	main, rec *fileSet // what is there of it; nil: nothing
-	receipt   Receipt  // what the caller knows of it
+	tensors   iter.Seq2[format.Named, error] // what to write, in the order of the data file
+	free      bool                           // nothing is there of this path: somebody has looked
+	main, rec *fileSet                       // what is there of it; nil: nothing
+	receipt   Receipt                        // what the caller knows of it
 	start     time.Time
 	now       func() time.Time
 	log       *slog.Logger
@@ -46,15 +49,27 @@ func (c *Checkpoint) Write(ctx context.Context, dir storage.Dir, path string) er
 func (c *Checkpoint) writeAlone(ctx context.Context, dir storage.Dir, path string) error {
 	w := &writing{dir: dir, path: path, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
 	w.receipt.Writer = WriterWrite
-	return c.publish(ctx, w)
+	if err := c.hand(w); err != nil {
+		return err
+	}
+	return w.publish(ctx)
+}
+
+// hand gives w the objects' tensors as they are when they are written, one
+// object's at a time, and the save counter.
+func (c *Checkpoint) hand(w *writing) error {
+	if c.misuse != nil {
+		return c.misuse
+	}
+	root, attached := c.node0()
+	w.tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
+	w.receipt.SaveCounter = c.SaveCounter()
+	return nil
 }
 
 // publish writes w and makes it durable: the index last, which is what makes
 // it a checkpoint. It fills in w.receipt.
-func (c *Checkpoint) publish(ctx context.Context, w *writing) (err error) {
-	if c.misuse != nil {
-		return c.misuse
-	}
+func (w *writing) publish(ctx context.Context) (err error) {
 	if err := checkPath(w.path); err != nil {
 		return err
 	}
@@ -77,15 +92,15 @@ func (c *Checkpoint) publish(ctx context.Context, w *writing) (err error) {
 		}
 		return p, err
 	}
-	if err := c.fill(ctx, w, create); err != nil {
+	if err := w.fill(ctx, create); err != nil {
 		return err
 	}
 	return w.commit(ctx, pending[0], pending[1], pending[2])
 }
 
 // fill writes data, index and receipt, in this order, to pending files.
-func (c *Checkpoint) fill(ctx context.Context, w *writing, create func(string) (storage.Pending, error)) error {
-	shard, err := c.writeData(ctx, w, create)
+func (w *writing) fill(ctx context.Context, create func(string) (storage.Pending, error)) error {
+	shard, err := w.writeData(ctx, create)
 	if err != nil {
 		return err
 	}
@@ -102,19 +117,17 @@ func (c *Checkpoint) fill(ctx context.Context, w *writing, create func(string) (
 		{path.Base(dataName), shard.Size, shard.CRC32C},
 		{path.Base(indexName), index.n, index.sum},
 	}
-	return c.writeReceipt(w, create)
+	return w.writeReceipt(create)
 }
 
-// writeData streams the objects' tensors into the data file: at no time are
-// more of them in memory than one object's.
-func (c *Checkpoint) writeData(ctx context.Context, w *writing, create func(string) (storage.Pending, error)) (tensorbundle.Shard, error) {
-	root, attached := c.node0()
+// writeData streams the tensors into the data file.
+func (w *writing) writeData(ctx context.Context, create func(string) (storage.Pending, error)) (tensorbundle.Shard, error) {
 	p, err := create(tensorbundle.DataName(w.path, 0, 1))
 	if err != nil {
 		return tensorbundle.Shard{}, err
 	}
 	data := tensorbundle.NewWriter(p, 0)
-	for t, err := range trackable.Save(root, &trackable.SaveOptions{Attached: attached}) {
+	for t, err := range w.tensors {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -128,9 +141,9 @@ func (c *Checkpoint) writeData(ctx context.Context, w *writing, create func(stri
 	return data.Shard(), nil
 }
 
-func (c *Checkpoint) writeReceipt(w *writing, create func(string) (storage.Pending, error)) error {
+func (w *writing) writeReceipt(create func(string) (storage.Pending, error)) error {
 	r := &w.receipt
-	r.Schema, r.Path, r.PID, r.SaveCounter = receiptSchema, w.path, os.Getpid(), c.SaveCounter()
+	r.Schema, r.Path, r.PID = receiptSchema, w.path, os.Getpid()
 	// A host without a name is no reason not to save.
 	r.Host, _ = os.Hostname()
 	r.Time = w.now().UTC()
