@@ -4,7 +4,8 @@
 # interop  only the tests against TensorFlow and Keras
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
-.PHONY: check test unit interop fuzz golden
+# scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)
+.PHONY: check test unit interop fuzz golden scenarios
 
 SHELL   := /bin/bash -o pipefail
 CACHE   := $(or $(CKPT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ckpt-dev)
@@ -27,6 +28,9 @@ unit:
 
 interop:
 	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 40m ./interop/...
+
+scenarios:
+	@go run ./interop/scenarios
 
 fuzz:
 	@internal/fuzz.sh $(FUZZTIME)
