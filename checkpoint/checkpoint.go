@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
@@ -39,6 +40,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock of receipts. Default: time.Now.
 	Now func() time.Time
+	// Exactly makes the Checkpoint and its managers lose data where
+	// TensorFlow does, for the test that holds both side by side. Its type
+	// is internal: a program can only leave it out.
+	Exactly tfexact.Mode
 }
 
 // Checkpoint is a graph of objects that is saved and restored as a whole. It

@@ -78,15 +78,29 @@ func highestListed(s State, name string) int64 {
 func (m *Manager) adoptHalf(ctx context.Context) (ledger, error) {
 	l := m.l
 	for _, c := range m.half {
-		ok, err := describes(ctx, m.dir, m.files.sets[c.Path])
+		if find(l.active, c.Path) >= 0 {
+			continue
+		}
+		ok, err := m.wrote(ctx, c)
 		if err != nil {
 			return ledger{}, err
 		}
-		if ok && find(l.active, c.Path) < 0 {
+		if ok {
 			l.active = append(slices.Clip(l.active), c)
 		}
 	}
 	return l, nil
+}
+
+// wrote reports whether what is there of a checkpoint is what the failed save
+// wrote, by its time, and not what that was to replace.
+func (m *Manager) wrote(ctx context.Context, c retention.Checkpoint) (bool, error) {
+	ok, err := describes(ctx, m.dir, m.files.sets[c.Path])
+	if err != nil || !ok {
+		return false, err
+	}
+	r, err := ReadReceipt(ctx, m.dir, c.Path)
+	return err == nil && r.Time.Equal(c.Time), err
 }
 
 // countOf returns the save counter of a checkpoint, or -1 if no receipt tells.

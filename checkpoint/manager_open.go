@@ -14,6 +14,9 @@ func (m *Manager) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m.exact() {
+		return m.loadExactly(text)
+	}
 	if err := m.survey(ctx); err != nil {
 		return err
 	}
@@ -157,6 +160,9 @@ func (m *Manager) lockFirst(ctx context.Context) error {
 // openForWriting gets the directory ready for a save. The first time it ends
 // what a writer that died has left.
 func (m *Manager) openForWriting(ctx context.Context) error {
+	if m.exact() {
+		return m.surveyExactly(ctx)
+	}
 	text, err := m.readState(ctx)
 	if err != nil {
 		return err

@@ -47,6 +47,9 @@ func (m *Manager) Save(ctx context.Context, o *SaveOptions) (path string, err er
 	if !s.due() {
 		return "", nil
 	}
+	if m.exact() && s.at != nil {
+		m.lastStep = s.at // also if the save fails
+	}
 	if !m.c.busy.TryLock() {
 		return "", fmt.Errorf("save: %w", ErrSaving)
 	}
@@ -118,7 +121,7 @@ func (s *save) commit(ctx context.Context, w *writing) error {
 		w.path = s.path
 		next, err := s.publish(ctx, w)
 		if err != nil {
-			m.half = append(m.half, s.entry(m.o.Now()))
+			m.half = append(m.half, s.entry(w.receipt.Time))
 			m.files.stale = true
 			return err
 		}
@@ -155,6 +158,9 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 		if *n < 0 {
 			return 0, fmt.Errorf("CheckpointNumber is %d, want 0 or more", *n)
 		}
+		return after(was)
+	}
+	if s.m.exact() {
 		return after(was)
 	}
 	n, err := after(max(was, s.taken()))

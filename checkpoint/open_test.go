@@ -14,6 +14,7 @@ import (
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
+	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // logged returns a logger and what it was told.
@@ -617,3 +618,28 @@ type holder struct{}
 
 func (holder) Error() string   { return "locked by process 7 on elsewhere" }
 func (holder) Is(e error) bool { return e == storage.ErrLocked }
+
+func TestFailedSaveDoesNotAdoptWhatItWasToReplace(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	if err := c.Write(background(), dir, "ckpt-7"); err != nil { // nobody's
+		t.Fatal(err)
+	}
+	broken := trackable.State(failingState{})
+	c.Track("broken", broken)
+	if _, err := m.Save(background(), &SaveOptions{CheckpointNumber: number64(7)}); err == nil {
+		t.Fatal("Save() of an object that fails = nil")
+	}
+	c.Untrack("broken")
+	mustSave(t, m, nil)
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-7", "ckpt-9")
+}
+
+var errState = errors.New("state fails")
+
+type failingState struct{}
+
+func (failingState) MarshalBinary() ([]byte, error) { return nil, errState }
+func (failingState) UnmarshalBinary([]byte) error   { return errState }

@@ -45,13 +45,16 @@ func (c *Checkpoint) saveAlone(ctx context.Context, dir storage.Dir, prefix stri
 	if in != "" {
 		below = storage.Sub(dir, path.Clean(in))
 	}
-	state, err := readIfUsable(ctx, below)
+	state, err := c.readToKeep(ctx, below)
 	if err != nil {
 		return "", err
 	}
 	w := &writing{dir: dir, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
 	w.receipt.Writer = WriterSave
 	next := func(was int64) (n int64, err error) {
+		if c.o.Exactly.On() {
+			return after(was)
+		}
 		n, w.free, err = nextFree(ctx, below, base, state, was)
 		return n, err
 	}
@@ -66,6 +69,15 @@ func (c *Checkpoint) saveAlone(ctx context.Context, dir storage.Dir, prefix stri
 		return WriteState(ctx, below, state.withUnmanaged(numbered(base, count)))
 	})
 	return w.path, err
+}
+
+// readToKeep reads what the next state file is to keep of this one. TensorFlow
+// keeps nothing.
+func (c *Checkpoint) readToKeep(ctx context.Context, dir storage.Dir) (State, error) {
+	if c.o.Exactly.On() {
+		return State{}, nil
+	}
+	return readIfUsable(ctx, dir)
 }
 
 // readIfUsable reads the state file, if there is one that makes sense.
@@ -103,7 +115,8 @@ func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was in
 }
 
 // counting runs save with the save counter advanced already, to next,
-// because it is saved too. If save fails the counter is as before.
+// because it is saved too. If save fails the counter is as before; in
+// TensorFlow it stays ahead.
 func (c *Checkpoint) counting(next func(was int64) (int64, error), save func(count int64) error) error {
 	counter, err := c.makeCounter()
 	if err != nil {
@@ -116,7 +129,9 @@ func (c *Checkpoint) counting(next func(was int64) (int64, error), save func(cou
 	}
 	counter.Value[0] = count
 	if err := save(count); err != nil {
-		counter.Value[0] = was
+		if !c.o.Exactly.On() {
+			counter.Value[0] = was
+		}
 		return err
 	}
 	return nil
