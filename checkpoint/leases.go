@@ -1,0 +1,90 @@
+package checkpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// maxLease bounds what is read of a lease's file.
+const maxLease = 64 << 10
+
+// holders finds the leases in dir that have not run out: who holds each
+// checkpoint, "a and b". Only leases are listed, however much there is in dir,
+// and only those on paths that are asked for are read.
+func holders(ctx context.Context, dir storage.Dir, now time.Time, asked func(path string) bool) (map[string]string, error) {
+	var files []storage.Info
+	err := eachFile(ctx, dir, ownDir+"/", func(info storage.Info) {
+		if p, ok := leased(info.Name); ok && asked(p) {
+			files = append(files, info)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string][]string)
+	for _, info := range files {
+		holder, err := holderOf(ctx, dir, info, now)
+		if err != nil {
+			return nil, err
+		}
+		if p, _ := leased(info.Name); holder != "" && !slices.Contains(found[p], holder) {
+			found[p] = append(found[p], holder)
+		}
+	}
+	joined := make(map[string]string, len(found))
+	for p, names := range found {
+		joined[p] = strings.Join(names, " and ")
+	}
+	return joined, nil
+}
+
+// holderOf reads a lease; "" if it has run out.
+func holderOf(ctx context.Context, dir storage.Dir, info storage.Info, now time.Time) (string, error) {
+	text, err := readBounded(ctx, dir, info.Name, maxLease)
+	if errors.Is(err, fs.ErrNotExist) { // released meanwhile
+		return "", nil
+	}
+	if err != nil && unlessIO(err) != nil {
+		return "", err
+	}
+	var l leaseJSON
+	if err != nil || json.Unmarshal(text, &l) != nil || l.Expires.IsZero() {
+		// Whoever wrote this means something by it, if only for a while.
+		l = leaseJSON{Holder: "somebody whose lease cannot be read", Expires: info.ModTime.Add(defaultTTL)}
+	}
+	if !now.Before(l.Expires) {
+		return "", nil
+	}
+	return l.Holder, nil
+}
+
+// tidyLeases removes the leases that ran out long ago: their holders died. By
+// the clock of a holder that is behind, one may seem to have run out that has
+// not; it would only be written again. What fails is left for the next time.
+func tidyLeases(ctx context.Context, dir storage.Dir, now time.Time) error {
+	var files []storage.Info
+	err := eachFile(ctx, dir, ownDir+"/", func(info storage.Info) {
+		if _, ok := leased(info.Name); ok {
+			files = append(files, info)
+		}
+	})
+	for _, info := range files {
+		if err != nil {
+			return err
+		}
+		var holder string
+		if holder, err = holderOf(ctx, dir, info, now.Add(-time.Hour)); err == nil && holder == "" {
+			if err = dir.Remove(ctx, info.Name); errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+		}
+	}
+	return err
+}

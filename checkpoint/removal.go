@@ -1,0 +1,64 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// The writers' lock is held as long as somebody trains. What pins, tags and
+// leases a checkpoint must not wait for that, and yet exclude one thing: that
+// a sweep looks, finds nothing in its way, and removes what was pinned since.
+// So there is a second lock, for moments: a sweep holds it from its last look
+// at pins and leases until the indexes are gone, and whoever pins or leases
+// while it writes that down and makes sure that the checkpoint is there.
+
+const (
+	// ownDir is where leases lie, out of the way of people and of TensorFlow.
+	ownDir = ".ckpt.leases"
+	// removalName is the lock's name. It is in a directory of its own because
+	// taking a lock may list the directory it is in.
+	removalName = ownDir + "/removal"
+	// Others hold the lock for one small write or one removal.
+	sweepPatience = 2 * time.Second  // the next sweep is soon enough
+	pinPatience   = 30 * time.Second // a removal of many large files takes its time
+)
+
+// betweenSweeps runs do while nobody else removes, pins or leases anything in
+// dir, waiting for that no longer than patience.
+func betweenSweeps(ctx context.Context, dir storage.Dir, patience time.Duration, do func() error) error {
+	lock, err := lockRemoval(ctx, dir, patience)
+	if err != nil {
+		return err
+	}
+	err = inTurn(ctx, lock, do)
+	if failed := lock.Unlock(); err == nil {
+		err = failed
+	}
+	return err
+}
+
+// locklessRemovals has the turns of places without locks, as lockless has for
+// writers. Processes cannot keep each other out there, and a pin may come too
+// late by the moment between a sweep's look and its removal.
+var locklessRemovals = storage.NewTurns()
+
+func lockRemoval(ctx context.Context, dir storage.Dir, patience time.Duration) (storage.Held, error) {
+	end := time.Now().Add(patience)
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		lock, err := storage.Lock(ctx, dir, removalName)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return unlocked{locklessRemovals}, nil
+		}
+		if !errors.Is(err, storage.ErrLocked) || time.Now().After(end) {
+			return lock, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
