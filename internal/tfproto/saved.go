@@ -116,7 +116,7 @@ func (m *SavedSliceMeta) visit(f field) error {
 func (s SavedSlice) marshal() []byte {
 	b := appendString(nil, 1, s.Name)
 	b = appendMessage(b, 2, s.Slice.marshal())
-	return appendMessage(b, 3, s.Data.marshal())
+	return appendMessage(b, 3, s.Data.Marshal())
 }
 
 func (s *SavedSlice) visit(f field) error {

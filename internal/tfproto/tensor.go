@@ -65,7 +65,8 @@ func numeric(num protowire.Number) bool {
 	return false
 }
 
-func (t TensorProto) marshal() []byte {
+// Marshal returns t as TensorFlow's C++ writes it.
+func (t TensorProto) Marshal() []byte {
 	b := appendVarint(nil, 1, t.DType)
 	if t.Shape != nil {
 		b = appendMessage(b, 2, t.Shape.marshal())
@@ -80,6 +81,12 @@ func (t TensorProto) marshal() []byte {
 		b = appendString(b, protowire.Number(num), packed)
 	}
 	return b
+}
+
+// Unmarshal replaces t by what b holds. It may share b's memory.
+func (t *TensorProto) Unmarshal(b []byte) error {
+	*t = TensorProto{}
+	return parse("tensor proto", b, t.visit)
 }
 
 func (t *TensorProto) visit(f field) error {

@@ -22,6 +22,7 @@ os.dup2(2, 1)
 
 import tensorflow as tf
 
+import events
 import graphs
 import models
 import values
@@ -128,6 +129,9 @@ def writer_names():
 def restore_model(model, path, seed):
     """Restores a model by one of the ways of models.py; answers with its weights."""
     return models.RESTORE[model](path, seed)
+
+
+events.register(call)
 
 
 def main():
