@@ -165,7 +165,10 @@ func (l *lister) readReceipts(ctx context.Context, dir storage.Dir) error {
 		r, err := ReadReceipt(ctx, dir, e.Path)
 		switch {
 		case err == nil:
-			e.Receipt, e.Time = &r, r.Time
+			e.Receipt = &r
+			if !r.Time.IsZero() {
+				e.Time = r.Time
+			}
 		case ctx.Err() != nil:
 			return err
 		default:

@@ -47,6 +47,13 @@ type ManagerOptions struct {
 	// for some of the objects here, as TensorFlow does. Without it that is an
 	// error, because a variable that was renamed would silently begin anew.
 	Partial bool
+	// Fallback lets RestoreOrInitialize go back to an older checkpoint where
+	// a newer one is broken: its bytes are damaged, or a file of it is
+	// missing. Each is told to the Logger and by PassedOver.
+	Fallback bool
+	// Validate runs what RestoreOrInitialize has restored, and rejects a
+	// checkpoint whose metrics are not those of its receipt.
+	Validate *Validation
 	// Retention decides instead of MaxToKeep and KeepCheckpointEvery. The
 	// newest checkpoint is kept whatever it says.
 	Retention retention.Policy
@@ -80,6 +87,7 @@ type Manager struct {
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.
 	half   []retention.Checkpoint
+	passed []Broken // by the last RestoreOrInitialize
 	closed bool
 }
 
@@ -126,7 +134,7 @@ func (o *ManagerOptions) check() error {
 	if err := checkPath(numbered(o.CheckpointName, 0)); err != nil {
 		return fmt.Errorf("CheckpointName: %w", err)
 	}
-	return nil
+	return o.Validate.check()
 }
 
 // policy returns what decides now. TensorFlow asks the hourly rule about what
@@ -145,17 +153,20 @@ func (m *Manager) policy() retention.Policy {
 }
 
 // RestoreOrInitialize restores the latest checkpoint and returns its path.
-// When there is none it calls InitFn and returns "". It does not fall back to
-// an older checkpoint: that is for the caller to decide. Nor does it begin
-// from nothing where checkpoints were: that is an error.
+// When there is none it calls InitFn and returns "". It falls back to an older
+// checkpoint only over one that is marked as rejected, or that Validate
+// rejects, and over a broken one if Fallback says so. Nor does it begin from
+// nothing where checkpoints were: that is an error, ErrNoneValid if they were
+// passed over. After a rejection the objects hold what was restored last, also
+// when that is an error: the error says which checkpoint's values.
 // (TensorFlow: tf.train.CheckpointManager.restore_or_initialize)
 func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err error) {
-	path = m.LatestCheckpoint()
+	path, err = m.restoreNewest(ctx)
+	if err != nil {
+		return "", err
+	}
 	if path == "" {
 		return "", m.initialize(ctx)
-	}
-	if err := m.restore(ctx, path); err != nil {
-		return "", err
 	}
 	if m.o.StepCounter != nil {
 		step := m.o.StepCounter()

@@ -1,0 +1,52 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// Reject marks the checkpoint path, in its receipt, so that LatestValid and
+// RestoreOrInitialize pass over it: a bad checkpoint is not tried again at
+// every restart. It stays where it is, Load and Restore read it as before, and
+// Latest, which is the state file's word, still returns it. An empty reason
+// takes the mark away.
+func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
+	err := exclusive(ctx, dir, func() error {
+		at, err := locatePath(ctx, dir, path)
+		if err != nil {
+			return err
+		}
+		r, err := receiptToMark(ctx, dir, at)
+		if err != nil || r.Rejected == reason {
+			return err
+		}
+		r.Rejected = reason
+		return writeReceipt(ctx, dir, at.stored, r)
+	})
+	if err != nil {
+		return fmt.Errorf("reject %s: %w", path, err)
+	}
+	return nil
+}
+
+// receiptToMark returns the receipt that a mark goes into. A checkpoint that
+// has none, or a broken one, gets one that says nothing else.
+func receiptToMark(ctx context.Context, dir storage.Dir, at place) (Receipt, error) {
+	r, err := ReadReceipt(ctx, dir, at.stored)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
+		return r, err
+	}
+	sets, err := scan(ctx, dir, at.stored+".")
+	if err != nil {
+		return Receipt{}, err
+	}
+	r = Receipt{Schema: receiptSchema, Path: at.path}
+	if s := sets[at.stored]; s != nil {
+		r.Time = s.modTime().UTC()
+	}
+	return r, nil
+}
