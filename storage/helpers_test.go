@@ -43,6 +43,7 @@ func TestReadOnlyReadsAndChangesNothing(t *testing.T) {
 	}
 	_, create := d.Create(ctx, "b")
 	_, lock := storage.Lock(ctx, d, "writer")
+	_, grow := storage.Append(ctx, d, "log")
 	pending, err := inner.Create(ctx, "b")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +53,7 @@ func TestReadOnlyReadsAndChangesNothing(t *testing.T) {
 		"remove a":    d.Remove(ctx, "a"),
 		"link c":      storage.Link(ctx, d, "a", "c"),
 		"lock writer": lock,
+		"append log":  grow,
 		"commit .":    storage.CommitAll(ctx, d, []storage.Pending{pending}),
 	} {
 		want += ": storage is opened read-only: permission denied"

@@ -35,6 +35,10 @@ func (r *readOnly) Lock(_ context.Context, name string) (Held, error) {
 	return nil, denied("lock", name)
 }
 
+func (r *readOnly) Append(_ context.Context, name string) (Growing, error) {
+	return nil, denied("append", name)
+}
+
 // CommitAll can only be given pendings made elsewhere, which it discards as
 // any CommitAll that fails.
 func (r *readOnly) CommitAll(_ context.Context, waves ...[]Pending) error {

@@ -10,7 +10,8 @@
 //  1. Unseen, then complete, then unchanging. A file is not listed and not
 //     opened before Commit, nor ever after Discard. From Commit on it has all
 //     its bytes, and a File once opened keeps them, whatever becomes of its
-//     name. In return: a Pending is used by one goroutine at a time and ends
+//     name. Only what Append makes is seen while it grows; a File then has what
+//     was there when it was opened. In return: a Pending is used by one goroutine at a time and ends
 //     with Commit or Discard (`defer p.Discard()`, which does nothing after
 //     Commit); nobody changes a file in place behind the Dir's back.
 //
@@ -43,8 +44,9 @@
 // error is returned as it is, never dressed up.
 //
 // What only some places can do is an optional interface, Batcher, Publisher,
-// Linker or Locker. Use the functions CommitAll, RemoveAll, Publish, Link and
-// Lock, which know what to do without it; Sub, ReadOnly and WithTrace pass it on.
+// Linker, Locker or Appender. Use the functions CommitAll, RemoveAll, Publish,
+// Link, Lock and Append, which know what to do without it; Sub, ReadOnly and
+// WithTrace pass it on.
 package storage
 
 import (

@@ -107,6 +107,14 @@ func (s *sub) Lock(ctx context.Context, name string) (Held, error) {
 	return Lock(ctx, s.d, full)
 }
 
+func (s *sub) Append(ctx context.Context, name string) (Growing, error) {
+	full, err := s.full("append", name)
+	if err != nil {
+		return nil, err
+	}
+	return Append(ctx, s.d, full)
+}
+
 // Forwarding a wrapper's optional methods is all or nothing to Go's type
 // system, so wrappers have all of them, and the helpers behind fall back.
 var (
@@ -119,4 +127,5 @@ type optional interface {
 	Batcher
 	Linker
 	Locker
+	Appender
 }

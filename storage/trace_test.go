@@ -47,6 +47,9 @@ func TestTraceTellsEveryOperation(t *testing.T) {
 	lock, err := storage.Lock(ctx, d, "writer")
 	must(err)
 	must(lock.Unlock())
+	if _, err := storage.Append(ctx, d, "log"); err == nil { // files in memory do not grow
+		t.Error("no error, want one")
+	}
 	// and what fails
 	for _, err := range []error{d.Remove(ctx, "a"), p.Commit(), storage.Link(ctx, d, "a", "b"),
 		storage.CommitAll(ctx, d, []storage.Pending{p})} {

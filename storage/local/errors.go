@@ -60,7 +60,7 @@ func (d *dir) failed(op, path string, err error) error {
 }
 
 // changesDir are the operations that need the right to write to a directory.
-var changesDir = []string{"create", "link", "remove"}
+var changesDir = []string{"append", "create", "link", "remove"}
 
 func (d *dir) whatIsMissing(path string, err error) error {
 	for _, p := range []string{d.root, path} {

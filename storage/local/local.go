@@ -42,7 +42,7 @@ func Dir(path string) storage.Dir { return DirOn(vfs.OS(), path) }
 // between this package and the disk.
 func DirOn(fsys vfs.FS, path string) storage.Dir { return &dir{fsys: fsys, root: path} }
 
-// dir is a storage.Batcher, Linker and Locker too.
+// dir is a storage.Batcher, Linker, Locker and Appender too.
 type dir struct {
 	fsys vfs.FS
 	root string

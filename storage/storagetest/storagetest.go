@@ -25,6 +25,7 @@ func Run(t *testing.T, newDir func(t *testing.T) storage.Dir) {
 		{"3 commit replaces atomically", replaceCases},
 		{"4 names are literal", nameCases},
 		{"5 list is complete", listCases},
+		{"growing files", growCases},
 		{"contexts are obeyed", contextCases},
 	}
 	for _, p := range promises {
