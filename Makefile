@@ -4,8 +4,9 @@
 # interop  only the tests against TensorFlow and Keras
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
+# interop-long  the same histories of managers beside TensorFlow, ten times as many
 # scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)
-.PHONY: check test unit interop fuzz golden scenarios
+.PHONY: check test unit interop interop-long fuzz golden scenarios
 
 SHELL   := /bin/bash -o pipefail
 CACHE   := $(or $(CKPT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ckpt-dev)
@@ -28,6 +29,9 @@ unit:
 
 interop:
 	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 40m ./interop/...
+
+interop-long:
+	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 60m -v -run '^TestManagerDoesWhatTensorFlowsDoes$$' ./interop -histories 2000
 
 scenarios:
 	@go run ./interop/scenarios

@@ -208,6 +208,9 @@ func (m *Manager) initialize(ctx context.Context) error {
 // lost returns an error if there have been checkpoints: who goes on from
 // nothing then should know.
 func (m *Manager) lost() error {
+	if m.exact() {
+		return nil
+	}
 	if m.gone != "" {
 		return fmt.Errorf("%s: names %q, but neither that nor another complete checkpoint is there: "+
 			"bring it back, or remove this file to begin anew: %w", stateName, m.gone, fs.ErrNotExist)

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 import events
 import graphs
+import histories
 import models
 import values
 import writers
@@ -132,6 +133,7 @@ def restore_model(model, path, seed):
 
 
 events.register(call)
+histories.register(call)
 
 
 def main():
