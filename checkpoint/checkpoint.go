@@ -9,12 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/queue"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
-// ErrSaving is returned by a save or restore that begins while another one of
-// the same Checkpoint is under way.
+// ErrSaving is returned by a save or restore that begins while another call of
+// the same Checkpoint is under way, or in a hook. The writing of an
+// asynchronous save is no call.
 var ErrSaving = errors.New("another save or restore is under way")
 
 // Names of children that TensorFlow adds (checkpoint/checkpoint.py).
@@ -36,6 +38,10 @@ type Options struct {
 	// StageLimit is how many bytes a restore may hold at once; see
 	// trackable.RestoreOptions.
 	StageLimit int64
+	// Async makes Save and Write asynchronous, and by default the saves of
+	// managers. Nil: they return when the checkpoint is durable.
+	// (TensorFlow: enable_async)
+	Async *Async
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger
 	// Now is the clock of receipts. Default: time.Now.
@@ -50,13 +56,16 @@ type Options struct {
 // is itself an Object, so that one can be part of another.
 //
 // The objects may not change while a call of it runs; a call that begins
-// meanwhile gets ErrSaving. (TensorFlow: tf.train.Checkpoint)
+// meanwhile gets ErrSaving. At most one save of it is being written at a time,
+// whoever began it. (TensorFlow: tf.train.Checkpoint)
 type Checkpoint struct {
 	trackable.Node // the objects, "root", and save_counter, each an edge
 	root           trackable.Object
 	o              Options
-	misuse         error // of New
-	busy           sync.Mutex
+	misuse         error      // of New
+	busy           sync.Mutex // held by the call that uses the objects
+	queue          queue.Queue
+	outcomes       outcomes
 }
 
 // New returns a Checkpoint of root, or of objects, or of both.
@@ -77,6 +86,9 @@ func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
 	}
 	if c.o.Now == nil {
 		c.o.Now = time.Now
+	}
+	if c.o.Async != nil {
+		c.misuse = c.o.Async.check()
 	}
 	named := maps.Clone(objects)
 	if root != nil {

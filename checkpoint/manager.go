@@ -57,6 +57,12 @@ type ManagerOptions struct {
 	// Retention decides instead of MaxToKeep and KeepCheckpointEvery. The
 	// newest checkpoint is kept whatever it says.
 	Retention retention.Policy
+	// Async makes saves asynchronous. Default: as the Checkpoint's options
+	// say. (TensorFlow: enable_async)
+	Async *Async
+	// Hooks are called when something happens.
+	// (TensorFlow: experimental_write_callbacks)
+	Hooks *Hooks
 	// Now is the clock. Default: that of the Checkpoint's options.
 	Now func() time.Time
 	// Logger is told of saves and of what was worked around. Default: that
@@ -65,7 +71,8 @@ type ManagerOptions struct {
 }
 
 // Manager saves a Checkpoint again and again into one directory, and removes
-// what is not to be kept. Its methods may be called by several goroutines.
+// what is not to be kept. Its methods may be called by several goroutines;
+// those that only read never wait for a save.
 //
 // Several managers of a process may share a directory when they have different
 // names. (TensorFlow: tf.train.CheckpointManager)
@@ -74,21 +81,40 @@ type Manager struct {
 	dir storage.Dir
 	o   ManagerOptions
 
-	mu       sync.Mutex // guards what follows; held during a save
-	l        ledger
-	seen     []byte // the state file as it was last read or written
-	gone     string // the latest checkpoint by the state file, if there is none at all
-	files    survey
-	writing  bool         // opened for writing
-	lock     storage.Held // nil before the first save
-	locked   bool         // other processes are kept out
-	lastStep *int64       // step of the last save or restore
-	failed   error        // what the last sweep could not remove
+	// What guards what: calls of Save, Begin and Close take their turns, and
+	// in it use the first group. The second is only touched in what the
+	// Checkpoint's queue runs, one after another. The third has its mutex,
+	// which nobody holds for longer than a moment.
+	calls    storage.Turns
+	lock     storage.Held  // nil before the first save
+	surveyed bool          // the directory was opened for writing once
+	reserved int64         // highest number that an asynchronous save was given
+	closing  chan struct{} // not nil: Close was called; closed: all is done
+
+	l       ledger
+	seen    []byte // the state file as it was last read or written
+	gone    string // the latest checkpoint by the state file, if there is none at all
+	files   survey
+	writing bool  // opened for writing
+	locked  bool  // other processes are kept out
+	failed  error // what the last sweep could not remove
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.
 	half   []retention.Checkpoint
-	passed []Broken // by the last RestoreOrInitialize
-	closed bool
+	events events // not told yet
+
+	mu       sync.Mutex
+	shown    shown
+	lastStep *int64   // step of the last save or restore
+	passed   []Broken // by the last RestoreOrInitialize
+	pending  []*save  // asynchronous, not written yet, oldest first
+}
+
+// shown is what others see of a manager's list.
+type shown struct {
+	latest string
+	paths  []string
+	top    int64 // no number above it is taken, as far as known
 }
 
 // NewManager returns a Manager of c in dir. It reads the directory and changes
@@ -97,7 +123,7 @@ type Manager struct {
 // newer checkpoint yet, because its writer died in between.
 // (TensorFlow: tf.train.CheckpointManager)
 func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerOptions) (*Manager, error) {
-	m := &Manager{c: c, dir: dir}
+	m := &Manager{c: c, dir: dir, calls: storage.NewTurns(), reserved: -1}
 	if o != nil {
 		m.o = *o
 	}
@@ -110,6 +136,9 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 	if m.o.Logger == nil {
 		m.o.Logger = c.o.Logger
 	}
+	if m.o.Async == nil {
+		m.o.Async = c.o.Async
+	}
 	if err := m.o.check(); err != nil {
 		return nil, fmt.Errorf("manager options: %w", err)
 	}
@@ -117,6 +146,7 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 	if err := m.open(ctx); err != nil {
 		return nil, fmt.Errorf("open manager: %w", err)
 	}
+	m.show()
 	return m, nil
 }
 
@@ -133,6 +163,11 @@ func (o *ManagerOptions) check() error {
 	}
 	if err := checkPath(numbered(o.CheckpointName, 0)); err != nil {
 		return fmt.Errorf("CheckpointName: %w", err)
+	}
+	if o.Async != nil {
+		if err := o.Async.check(); err != nil {
+			return err
+		}
 	}
 	return o.Validate.check()
 }
@@ -158,9 +193,13 @@ func (m *Manager) policy() retention.Policy {
 // rejects, and over a broken one if Fallback says so. Nor does it begin from
 // nothing where checkpoints were: that is an error, ErrNoneValid if they were
 // passed over. After a rejection the objects hold what was restored last, also
-// when that is an error: the error says which checkpoint's values.
+// when that is an error: the error says which checkpoint's values. An
+// asynchronous save, for which it waits first, is an error if it has failed.
 // (TensorFlow: tf.train.CheckpointManager.restore_or_initialize)
 func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err error) {
+	if err := m.Sync(ctx); err != nil {
+		return "", err
+	}
 	path, err = m.restoreNewest(ctx)
 	if err != nil {
 		return "", err
@@ -170,9 +209,7 @@ func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err err
 	}
 	if m.o.StepCounter != nil {
 		step := m.o.StepCounter()
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.lastStep = &step
+		m.stepped(&step)
 	}
 	return path, nil
 }
@@ -193,16 +230,26 @@ func (m *Manager) restore(ctx context.Context, path string) error {
 }
 
 func (m *Manager) initialize(ctx context.Context) error {
-	m.mu.Lock()
-	err := m.lost()
-	m.mu.Unlock()
-	if err != nil {
+	if err := m.alone(ctx, m.lost); err != nil {
 		return fmt.Errorf("initialize: %w", err)
 	}
 	if m.o.InitFn == nil {
 		return nil
 	}
 	return m.o.InitFn(ctx)
+}
+
+// alone runs do when no save is being written.
+func (m *Manager) alone(ctx context.Context, do func() error) error {
+	done, err := m.c.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if waited := m.c.queue.Do(ctx, func() { err = do() }); waited != nil {
+		return waited
+	}
+	return err
 }
 
 // lost returns an error if there have been checkpoints: who goes on from
@@ -223,26 +270,35 @@ func (m *Manager) lost() error {
 	return nil
 }
 
-// LatestCheckpoint returns the path of the newest checkpoint, "" if there is
-// none. (TensorFlow: tf.train.CheckpointManager.latest_checkpoint)
-func (m *Manager) LatestCheckpoint() string {
+// show lets others see the list as it is now.
+func (m *Manager) show() {
+	s := shown{latest: m.l.latest, paths: make([]string, len(m.l.active)), top: m.files.top}
+	for i, c := range m.l.active {
+		s.paths[i] = c.Path
+		if n, ok := numberOf(m.l.name, c.Path); ok {
+			s.top = max(s.top, n)
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.l.latest
+	m.shown = s
 }
+
+func (m *Manager) showing() shown {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.shown
+}
+
+// LatestCheckpoint returns the path of the newest checkpoint, "" if there is
+// none. One that is still being written is not it.
+// (TensorFlow: tf.train.CheckpointManager.latest_checkpoint)
+func (m *Manager) LatestCheckpoint() string { return m.showing().latest }
 
 // Checkpoints returns the paths of the managed checkpoints, oldest first.
 // Preserved ones are not among them; List has all.
 // (TensorFlow: tf.train.CheckpointManager.checkpoints)
-func (m *Manager) Checkpoints() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	paths := make([]string, len(m.l.active))
-	for i, c := range m.l.active {
-		paths[i] = c.Path
-	}
-	return paths
-}
+func (m *Manager) Checkpoints() []string { return slices.Clone(m.showing().paths) }
 
 // Checkpoint returns what the manager saves.
 // (TensorFlow: tf.train.CheckpointManager.checkpoint)
@@ -255,31 +311,3 @@ func (m *Manager) Directory() storage.Dir { return m.dir }
 // CheckpointInterval returns the option of that name.
 // (TensorFlow: tf.train.CheckpointManager.checkpoint_interval)
 func (m *Manager) CheckpointInterval() int64 { return m.o.CheckpointInterval }
-
-// Close lets other processes write to the directory. What the last sweep
-// could not remove it tries once more, and returns the error of that: the
-// saves themselves did not fail for it. A second Close does nothing.
-func (m *Manager) Close(ctx context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return nil
-	}
-	m.closed = true
-	if m.lock == nil {
-		return nil
-	}
-	err := m.failed
-	if err != nil {
-		err = inTurn(ctx, m.lock, func() error { return m.sweepAgain(ctx) })
-	}
-	if failed := m.lock.Unlock(); failed != nil {
-		err = alsoFailed(failed, err)
-	}
-	if err != nil {
-		return fmt.Errorf("close manager: %w", err)
-	}
-	return nil
-}
-
-var errManagerClosed = fmt.Errorf("manager: %w", fs.ErrClosed)

@@ -3,8 +3,10 @@ package checkpoint
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/retention"
@@ -27,56 +29,85 @@ type SaveOptions struct {
 }
 
 // Save saves the checkpoint if it is due, and returns its path, or "" if it is
-// not. When Save returns without error the checkpoint is durable and the
-// latest; what retention no longer wants is removed then. A removal that fails
-// does not fail the save: it is told to the Logger, the checkpoint stays
-// listed, the next save tries again, and Close returns what is left undone.
+// not. When Save returns a path without ManagerOptions.Async the checkpoint is
+// durable and the latest; what retention no longer wants is removed then. A
+// removal that fails does not fail the save: it is told to the Logger, the
+// checkpoint stays listed, the next save tries again, and Close returns what
+// is left undone.
 //
-// A save that fails changes neither save counter nor interval nor list.
+// A save that fails changes neither save counter nor interval nor list. With
+// Async the path is returned before the checkpoint exists; a failure later
+// uses up the number only, and Save may return the error of an earlier save,
+// an EarlierError, beside its own path.
 // (TensorFlow: tf.train.CheckpointManager.save)
 func (m *Manager) Save(ctx context.Context, o *SaveOptions) (path string, err error) {
+	s, err := m.Begin(ctx, o)
+	if s == nil {
+		return "", err
+	}
+	return s.path, err
+}
+
+// Begin is Save and returns, instead of the path, a handle of the save that is
+// under way, or done if it is not asynchronous. It is nil when there is no
+// such save: it was not due, it has failed, or there was no room and the
+// Manager is to skip it.
+func (m *Manager) Begin(ctx context.Context, o *SaveOptions) (*Saving, error) {
+	if m.c.inHook(ctx) {
+		return nil, fmt.Errorf("save: %w", ErrSaving)
+	}
+	end, err := m.calls.Turn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("save: %w", err)
+	}
+	defer end()
 	if o == nil {
 		o = new(SaveOptions)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return "", errManagerClosed
+	handle, err := m.begin(ctx, *o)
+	return handle, m.c.outcomes.before(err, m)
+}
+
+func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {
+	if m.closing != nil {
+		return nil, errManagerClosed
 	}
 	s := &save{m: m, o: o}
+	s.o.Step, s.o.Metrics = copyOf(o.Step), maps.Clone(o.Metrics)
 	if !s.due() {
-		return "", nil
+		return nil, nil
 	}
 	if m.exact() && s.at != nil {
-		m.lastStep = s.at // also if the save fails
+		m.stepped(s.at) // also if the save fails
 	}
-	if !m.c.busy.TryLock() {
-		return "", fmt.Errorf("save: %w", ErrSaving)
+	done, err := m.c.use(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("save: %w", err)
 	}
-	defer m.c.busy.Unlock()
-	err = m.lockFirst(ctx)
-	if err == nil {
-		err = inTurn(ctx, m.lock, func() error { return s.run(ctx) })
+	defer done()
+	if m.o.Async != nil {
+		return s.later(ctx)
+	}
+	if waited := m.c.queue.Do(ctx, func() { err = s.now(ctx) }); waited != nil {
+		err = waited
 	}
 	if err != nil {
-		if s.path == "" {
-			return "", fmt.Errorf("save: %w", err)
-		}
-		return "", fmt.Errorf("save %s: %w", s.path, err)
+		return nil, s.outcome(ctx, err)
 	}
-	return s.path, nil
+	return finished(s.path), nil
 }
 
 // save is one call of Save.
 type save struct {
 	m    *Manager
-	o    *SaveOptions
+	o    SaveOptions
 	step *int64 // for the receipt
 	at   *int64 // what StepCounter returns
 	path string
 }
 
-// due asks the interval (checkpoint_management.py, CheckpointManager.save).
+// due asks the interval (checkpoint_management.py, CheckpointManager.save). A
+// save that is not written yet counts as made.
 func (s *save) due() bool {
 	s.step = s.o.Step
 	if s.m.o.StepCounter == nil {
@@ -87,51 +118,200 @@ func (s *save) due() bool {
 	if s.step == nil {
 		s.step = &now
 	}
-	last := s.m.lastStep
+	last := s.m.lastSaved()
 	if s.m.o.CheckpointInterval == 0 || last == nil {
 		return true
 	}
 	return now != *last && (s.o.Force || now >= *last+s.m.o.CheckpointInterval)
 }
 
-func (s *save) run(ctx context.Context) error {
+// lastSaved returns the step of the newest save, nil if there is none.
+func (m *Manager) lastSaved() *int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := len(m.pending); n > 0 && m.pending[n-1].at != nil {
+		return m.pending[n-1].at
+	}
+	return m.lastStep
+}
+
+// now saves while the objects stand still.
+func (s *save) now(ctx context.Context) error {
 	m := s.m
-	start := m.o.Now()
-	if err := m.openForWriting(ctx); err != nil {
+	if err := m.lockFirst(ctx); err != nil {
 		return err
 	}
-	w := &writing{dir: m.dir, now: m.o.Now, start: start, log: m.o.Logger}
+	w := s.writing()
+	err := inTurn(ctx, m.lock, func() error {
+		if err := m.openForWriting(ctx); err != nil {
+			return err
+		}
+		m.show() // what numbers are taken
+		return s.counted(ctx, w, func() error { return s.write(ctx, w) })
+	})
+	m.show()
+	m.tell(ctx)
+	return err
+}
+
+// later takes a snapshot and lets it be written in its turn.
+func (s *save) later(ctx context.Context) (*Saving, error) {
+	m := s.m
+	switch err := m.c.room(ctx, m.o.Async, m); {
+	case errors.Is(err, ErrSkipped):
+		m.o.Logger.Warn("save skipped: others are still to be written", "waiting", m.c.queue.Waiting())
+		return nil, nil
+	case err != nil:
+		return nil, s.outcome(ctx, err)
+	}
+	w := s.writing()
+	err := s.openOnce(ctx)
+	if err == nil {
+		err = s.counted(ctx, w, func() error { return w.snapshot(ctx) })
+	}
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	if n, ok := numberOf(m.o.CheckpointName, s.path); ok {
+		m.reserved = max(m.reserved, n)
+	}
+	m.enqueue(s)
+	ctx = context.WithoutCancel(ctx)
+	return m.c.later(s.path, m.o.Async, m,
+		func() error { return s.writeLater(ctx, w) },
+		func(err error) error { return s.ended(ctx, err) }), nil
+}
+
+// openOnce finds out, before the first asynchronous save, what is there.
+func (s *save) openOnce(ctx context.Context) (err error) {
+	m := s.m
+	if err := m.lockFirst(ctx); err != nil || m.surveyed {
+		return err
+	}
+	waited := m.c.queue.Do(ctx, func() {
+		err = inTurn(ctx, m.lock, func() error { return m.openForWriting(ctx) })
+		m.show()
+	})
+	if err == nil {
+		err = waited
+	}
+	m.surveyed = err == nil
+	return err
+}
+
+// writeLater is the part of an asynchronous save that the queue runs.
+func (s *save) writeLater(ctx context.Context, w *writing) error {
+	m := s.m
+	// Much may have happened since it was asked whether the path is free.
+	w.free, w.start = false, m.o.Now()
+	err := inTurn(ctx, m.lock, func() error {
+		if err := m.openForWriting(ctx); err != nil {
+			return err
+		}
+		return s.write(ctx, w)
+	})
+	m.show()
+	m.tell(ctx)
+	return err
+}
+
+// enqueue notes an asynchronous save.
+func (m *Manager) enqueue(s *save) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, s)
+}
+
+// ended is told the outcome of an asynchronous save.
+func (s *save) ended(ctx context.Context, err error) error {
+	m := s.m
+	m.mu.Lock()
+	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
+	m.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrReplaced):
+		m.o.Logger.Warn("save replaced by a newer one before it was written", "path", s.path)
+		return fmt.Errorf("save %s: %w", s.path, err)
+	case err != nil:
+		m.o.Logger.Error("save failed", "path", s.path, "err", err)
+	}
+	return s.outcome(ctx, err)
+}
+
+// outcome says what has failed, also to the hook.
+func (s *save) outcome(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	what := "save"
+	if s.path != "" {
+		what += " " + s.path
+	}
+	err = fmt.Errorf("%s: %w", what, err)
+	s.m.onError(ctx, s.path, err)
+	return err
+}
+
+func (s *save) writing() *writing {
+	m := s.m
+	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger}
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Metrics: s.o.Metrics}
-	if err := s.commit(ctx, w); err != nil {
+	return w
+}
+
+// counted gives the save its number and w its tensors, and runs do. If that
+// fails the save counter is as before.
+func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
+	next := func(was int64) (int64, error) { return s.next(ctx, w, was) }
+	return s.m.c.counting(next, func(count int64) error {
+		s.path = numbered(s.m.o.CheckpointName, s.number(count))
+		w.path = s.path
+		if err := s.m.o.Hooks.before(ctx, s.m, s.path); err != nil {
+			return err
+		}
+		if err := s.m.c.hand(w); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
+// write publishes the checkpoint and then records it. Only when both are done
+// does the manager believe in it.
+func (s *save) write(ctx context.Context, w *writing) error {
+	m := s.m
+	next, err := s.publish(ctx, w)
+	if err != nil {
+		m.half = append(m.half, s.entry(w.receipt.Time))
+		m.files.stale = true
 		return err
 	}
+	m.l, m.half = next, nil
+	m.files.saved(w, m.l.name)
+	m.saved(s)
+	m.committed(w)
 	m.o.Logger.Info("saved", "path", s.path, "bytes", w.size(), "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
-	m.failed = m.sweep(ctx)
+	if m.failed = m.sweep(ctx); m.failed != nil {
+		failed := m.failed
+		m.events = append(m.events, func(ctx context.Context) { m.onError(ctx, s.path, failed) })
+	}
 	return nil
 }
 
-// commit publishes the checkpoint and then records it. Only when both are
-// done does the manager believe in it.
-func (s *save) commit(ctx context.Context, w *writing) error {
-	m := s.m
-	next := func(was int64) (int64, error) { return s.next(ctx, w, was) }
-	return m.c.counting(next, func(count int64) error {
-		s.path = numbered(m.l.name, s.number(count))
-		w.path = s.path
-		next, err := s.publish(ctx, w)
-		if err != nil {
-			m.half = append(m.half, s.entry(w.receipt.Time))
-			m.files.stale = true
-			return err
-		}
-		m.l, m.half = next, nil
-		m.files.saved(w, m.l.name)
-		if s.at != nil {
-			m.lastStep = s.at
-		}
-		return nil
-	})
+// saved lets others see that s is done.
+func (m *Manager) saved(s *save) {
+	m.show()
+	if s.at != nil {
+		m.stepped(s.at)
+	}
+}
+
+// stepped sets the step that the interval counts from.
+func (m *Manager) stepped(at *int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastStep = at
 }
 
 // publish returns the list as it is when the checkpoint and the state file are
@@ -139,9 +319,6 @@ func (s *save) commit(ctx context.Context, w *writing) error {
 func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 	next, err := s.m.adoptHalf(ctx)
 	if err != nil {
-		return ledger{}, err
-	}
-	if err := s.m.c.hand(w); err != nil {
 		return ledger{}, err
 	}
 	if err := w.publish(ctx); err != nil {
@@ -167,29 +344,22 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	is, err := occupied(ctx, s.m.dir, numbered(s.m.l.name, n))
+	is, err := occupied(ctx, s.m.dir, numbered(s.m.o.CheckpointName, n))
 	if err != nil || !is {
 		w.free = true
 		return n, err
 	}
 	// Somebody else writes checkpoints of this name.
-	if err := s.m.survey(ctx); err != nil {
+	sets, err := scan(ctx, s.m.dir, s.m.o.CheckpointName+"-")
+	if err != nil {
 		return 0, err
 	}
-	return after(max(was, s.taken()))
+	return after(max(was, s.taken(), highest(sets, s.m.o.CheckpointName)))
 }
 
 // taken returns the highest number that must not be used again, as far as
 // known.
-func (s *save) taken() int64 {
-	top := s.m.files.top
-	for _, c := range s.m.l.active {
-		if n, ok := numberOf(s.m.l.name, c.Path); ok {
-			top = max(top, n)
-		}
-	}
-	return top
-}
+func (s *save) taken() int64 { return max(s.m.showing().top, s.m.reserved) }
 
 func (s *save) number(count int64) int64 {
 	if s.o.CheckpointNumber != nil {

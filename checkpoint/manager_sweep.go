@@ -92,6 +92,7 @@ func (m *Manager) remove(ctx context.Context, list []judged) error {
 		m.l.active = without(m.l.active, c.Path)
 		m.files.forget(c.Path)
 		m.o.Logger.Info("removed", "path", c.Path, "reason", c.reason)
+		m.removed(c)
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"path"
 	"strings"
 	"time"
 
@@ -20,55 +19,28 @@ import (
 // was not restored it goes on after the highest number present. When a manager
 // is at work in the directory its list stays as it is; the new checkpoint is
 // not managed. Restore is its counterpart.
+//
+// With Options.Async it returns the path before the checkpoint exists, "" if
+// the save is skipped, and perhaps the error of an earlier save, an
+// EarlierError, beside it.
 // (TensorFlow: tf.train.Checkpoint.save)
 func (c *Checkpoint) Save(ctx context.Context, dir storage.Dir, prefix string) (path string, err error) {
-	if !c.busy.TryLock() {
-		return "", fmt.Errorf("save %s: %w", prefix, ErrSaving)
+	if path, err = c.save(ctx, dir, prefix); err != nil {
+		path, err = "", fmt.Errorf("save %s: %w", prefix, err)
 	}
-	defer c.busy.Unlock()
-	err = exclusive(ctx, dir, func() (err error) {
-		path, err = c.saveAlone(ctx, dir, prefix)
-		return err
-	})
-	if err != nil {
-		return "", fmt.Errorf("save %s: %w", prefix, err)
-	}
-	return path, nil
+	return path, c.outcomes.before(err, c)
 }
 
-func (c *Checkpoint) saveAlone(ctx context.Context, dir storage.Dir, prefix string) (string, error) {
+func (c *Checkpoint) save(ctx context.Context, dir storage.Dir, prefix string) (path string, err error) {
 	if err := checkPath(prefix + "-0"); err != nil {
 		return "", err
 	}
-	in, base := path.Split(prefix)
-	below := dir
-	if in != "" {
-		below = storage.Sub(dir, path.Clean(in))
+	s := c.newPlainSave(dir, prefix)
+	err = s.run(ctx, s.counted, s.writeAndRecord)
+	if errors.Is(err, ErrSkipped) {
+		return "", nil
 	}
-	state, err := c.readToKeep(ctx, below)
-	if err != nil {
-		return "", err
-	}
-	w := &writing{dir: dir, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
-	w.receipt.Writer = WriterSave
-	next := func(was int64) (n int64, err error) {
-		if c.o.Exactly.On() {
-			return after(was)
-		}
-		n, w.free, err = nextFree(ctx, below, base, state, was)
-		return n, err
-	}
-	err = c.counting(next, func(count int64) error {
-		w.path = numbered(prefix, count)
-		if err := c.hand(w); err != nil {
-			return err
-		}
-		if err := w.publish(ctx); err != nil {
-			return err
-		}
-		return WriteState(ctx, below, state.withUnmanaged(numbered(base, count)))
-	})
-	return w.path, err
+	return s.w.path, err
 }
 
 // readToKeep reads what the next state file is to keep of this one. TensorFlow
@@ -127,14 +99,16 @@ func (c *Checkpoint) counting(next func(was int64) (int64, error), save func(cou
 	if err != nil {
 		return err
 	}
-	counter.Value[0] = count
-	if err := save(count); err != nil {
-		if !c.o.Exactly.On() {
+	saved := false
+	defer func() {
+		if !saved { // also when it panics
 			counter.Value[0] = was
 		}
-		return err
-	}
-	return nil
+	}()
+	counter.Value[0] = count
+	err = save(count)
+	saved = err == nil || c.o.Exactly.On()
+	return err
 }
 
 // after returns the number after n.
@@ -175,8 +149,8 @@ func (s State) preserved() time.Time {
 }
 
 // Restore restores the objects from the checkpoint path, which is as Load's,
-// save counter included. It changes nothing before everything is read and
-// verified, and closes the checkpoint's files. What the checkpoint has for
+// save counter included. It waits until the asynchronous saves that were begun
+// are written, and changes nothing before everything is read and verified, and closes the checkpoint's files. What the checkpoint has for
 // objects that do not exist yet is restored when they are tracked.
 // (TensorFlow: tf.train.Checkpoint.restore)
 func (c *Checkpoint) Restore(ctx context.Context, dir storage.Dir, path string) (*trackable.LoadStatus, error) {
@@ -186,10 +160,11 @@ func (c *Checkpoint) Restore(ctx context.Context, dir storage.Dir, path string) 
 // restore is Restore; if matchExisting, of nothing that lacks a value for an
 // object here.
 func (c *Checkpoint) restore(ctx context.Context, dir storage.Dir, path string, matchExisting bool) (*trackable.LoadStatus, error) {
-	if !c.busy.TryLock() {
-		return nil, fmt.Errorf("restore %s: %w", path, ErrSaving)
+	done, err := c.use(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("restore %s: %w", path, err)
 	}
-	defer c.busy.Unlock()
+	defer done()
 	if _, err := c.makeCounter(); err != nil {
 		return nil, fmt.Errorf("restore %s: %w", path, err)
 	}
@@ -199,16 +174,20 @@ func (c *Checkpoint) restore(ctx context.Context, dir storage.Dir, path string, 
 // Read restores the objects from a checkpoint that Write made, without a save
 // counter; otherwise as Restore. (TensorFlow: tf.train.Checkpoint.read)
 func (c *Checkpoint) Read(ctx context.Context, dir storage.Dir, path string) (*trackable.LoadStatus, error) {
-	if !c.busy.TryLock() {
-		return nil, fmt.Errorf("read %s: %w", path, ErrSaving)
+	done, err := c.use(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	defer c.busy.Unlock()
+	defer done()
 	return c.read(ctx, dir, path, "read", false)
 }
 
 func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string, matchExisting bool) (*trackable.LoadStatus, error) {
 	if c.misuse != nil {
 		return nil, c.misuse
+	}
+	if err := c.queue.Wait(ctx); err != nil {
+		return nil, fmt.Errorf("%s %s: saves are still being written: %w", verb, path, err)
 	}
 	r, err := Load(ctx, dir, path)
 	if err != nil {

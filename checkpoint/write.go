@@ -33,26 +33,18 @@ type writing struct {
 // Write saves the objects as the checkpoint path of dir, without touching
 // save counter or state file. An existing checkpoint of that path is replaced;
 // after a crash it or the new one is there. Read is its counterpart.
+//
+// With Options.Async it returns before the checkpoint exists. An EarlierError
+// is then that of another save, which does not keep this one from being made.
 // (TensorFlow: tf.train.Checkpoint.write)
 func (c *Checkpoint) Write(ctx context.Context, dir storage.Dir, path string) error {
-	if !c.busy.TryLock() {
-		return fmt.Errorf("write %s: %w", path, ErrSaving)
-	}
-	defer c.busy.Unlock()
-	err := exclusive(ctx, dir, func() error { return c.writeAlone(ctx, dir, path) })
+	s := &plainSave{c: c, dir: dir}
+	s.w.path, s.w.receipt.Writer = path, WriterWrite
+	err := s.run(ctx, s.handed, s.w.publish)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		err = fmt.Errorf("write %s: %w", path, err)
 	}
-	return nil
-}
-
-func (c *Checkpoint) writeAlone(ctx context.Context, dir storage.Dir, path string) error {
-	w := &writing{dir: dir, path: path, now: c.o.Now, start: c.o.Now(), log: c.o.Logger}
-	w.receipt.Writer = WriterWrite
-	if err := c.hand(w); err != nil {
-		return err
-	}
-	return w.publish(ctx)
+	return c.outcomes.before(err, c)
 }
 
 // hand gives w the objects' tensors as they are when they are written, one

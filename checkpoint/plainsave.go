@@ -1,0 +1,165 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// plainSave is one call of Checkpoint.Save or Write.
+type plainSave struct {
+	c     *Checkpoint
+	dir   storage.Dir
+	w     writing
+	lock  storage.Held
+	state State // of below, as it is before the save
+
+	// Not of Write: dir/prefix is below/base.
+	prefix, base string
+	below        storage.Dir
+}
+
+// newPlainSave returns the save of what is to be the latest checkpoint of its
+// directory, of the name prefix or beginning with that.
+func (c *Checkpoint) newPlainSave(dir storage.Dir, prefix string) *plainSave {
+	s := &plainSave{c: c, dir: dir, prefix: prefix, below: dir}
+	in, base := path.Split(prefix)
+	if s.base = base; in != "" {
+		s.below = storage.Sub(dir, path.Clean(in))
+	}
+	s.w.receipt.Writer = WriterSave
+	return s
+}
+
+// run gets the tensors by prepare, which calls what it is given when it has
+// them, and writes them by write: at once, or with Async later.
+func (s *plainSave) run(ctx context.Context, prepare func(context.Context, func() error) error, write func(context.Context) error) error {
+	c := s.c
+	done, err := c.use(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.w.dir, s.w.now, s.w.start, s.w.log = s.dir, c.o.Now, c.o.Now(), c.o.Logger
+	if c.o.Async != nil {
+		return s.later(ctx, prepare, write)
+	}
+	waited := c.queue.Do(ctx, func() {
+		err = exclusive(ctx, s.dir, func() error {
+			return prepare(ctx, func() error { return write(ctx) })
+		})
+	})
+	if waited != nil {
+		return waited
+	}
+	return err
+}
+
+// later takes a snapshot and lets it be written in its turn. The directory is
+// locked from now on, so that who may not write to it knows at once.
+func (s *plainSave) later(ctx context.Context, prepare func(context.Context, func() error) error, write func(context.Context) error) error {
+	c := s.c
+	if err := c.room(ctx, c.o.Async, c); err != nil {
+		if errors.Is(err, ErrSkipped) {
+			c.o.Logger.Warn("save skipped: others are still to be written", "waiting", c.queue.Waiting())
+		}
+		return err
+	}
+	lock, _, err := lockDir(ctx, s.dir)
+	if err != nil {
+		return err
+	}
+	if err := prepare(ctx, func() error { return s.w.snapshot(ctx) }); err != nil {
+		return alsoFailed(err, lock.Unlock())
+	}
+	s.lock, ctx = lock, context.WithoutCancel(ctx)
+	c.later(s.w.path, c.o.Async, c, func() error { return s.writeLater(ctx, write) }, s.ended)
+	return nil
+}
+
+// writeLater is what the queue runs.
+func (s *plainSave) writeLater(ctx context.Context, write func(context.Context) error) error {
+	// Much may have happened since it was asked whether the path is free.
+	s.w.free, s.w.start = false, s.c.o.Now()
+	return inTurn(ctx, s.lock, func() error {
+		if err := s.look(ctx); err != nil {
+			return err
+		}
+		return write(ctx)
+	})
+}
+
+// ended is told the outcome.
+func (s *plainSave) ended(err error) error {
+	if failed := s.lock.Unlock(); err == nil {
+		err = failed
+	}
+	return s.failed(err)
+}
+
+func (s *plainSave) failed(err error) error {
+	verb, log := "save", s.c.o.Logger
+	if s.below == nil {
+		verb = "write"
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrReplaced):
+		log.Warn("save replaced by a newer one before it was written", "path", s.w.path)
+	default:
+		log.Error("save failed", "path", s.w.path, "err", err)
+	}
+	return fmt.Errorf("%s %s: %w", verb, s.w.path, err)
+}
+
+// look reads the state file that the save is to change, if any.
+func (s *plainSave) look(ctx context.Context) (err error) {
+	if s.below != nil {
+		s.state, err = s.c.readToKeep(ctx, s.below)
+	}
+	return err
+}
+
+// handed gets the tensors for Write and SaveAs.
+func (s *plainSave) handed(ctx context.Context, then func() error) error {
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	if err := s.c.hand(&s.w); err != nil {
+		return err
+	}
+	return then()
+}
+
+// counted gets number and tensors for Save.
+func (s *plainSave) counted(ctx context.Context, then func() error) error {
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	next := func(was int64) (n int64, err error) {
+		if s.c.o.Exactly.On() {
+			return after(was)
+		}
+		n, s.w.free, err = nextFree(ctx, s.below, s.base, s.state, was)
+		return n, err
+	}
+	return s.c.counting(next, func(count int64) error {
+		s.w.path = numbered(s.prefix, count)
+		if err := s.c.hand(&s.w); err != nil {
+			return err
+		}
+		return then()
+	})
+}
+
+// writeAndRecord writes the checkpoint and then makes it the latest.
+func (s *plainSave) writeAndRecord(ctx context.Context) error {
+	if err := s.w.publish(ctx); err != nil {
+		return err
+	}
+	return WriteState(ctx, s.below, s.state.withUnmanaged(path.Base(s.w.path)))
+}

@@ -1,0 +1,51 @@
+package checkpoint
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// snapshot makes w's tensors copies of what they are now, so that w can be
+// written while the objects change.
+func (w *writing) snapshot(ctx context.Context) error {
+	var copied []format.Named
+	for t, err := range w.tensors {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		copied = append(copied, cloned(t))
+	}
+	w.tensors = sequence(copied)
+	return nil
+}
+
+// cloned returns a copy of t. The graph was made for this save alone.
+func cloned(t format.Named) format.Named {
+	if t.Name == trackable.GraphKey {
+		return t
+	}
+	t.Tensor = t.Tensor.Clone()
+	t.Full = slices.Clone(t.Full)
+	if t.Slice != nil {
+		t.Slice = &tensor.Slice{Start: slices.Clone(t.Slice.Start), Length: slices.Clone(t.Slice.Length)}
+	}
+	return t
+}
+
+func sequence(list []format.Named) iter.Seq2[format.Named, error] {
+	return func(yield func(format.Named, error) bool) {
+		for _, t := range list {
+			if !yield(t, nil) {
+				return
+			}
+		}
+	}
+}
