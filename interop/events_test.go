@@ -4,14 +4,19 @@ package interop
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/format/tfevents"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
+	"github.com/ckpt-dev/ckpt/summary"
 )
 
 // loaded is an event as TensorBoard's loader gives it.
@@ -166,4 +171,86 @@ func TestTensorBoardReadsOurEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareLoaded(t, "ours", readEvents(t, path), must[[]loaded](t, "read_events", map[string]any{"path": path}))
+}
+
+// point is one of a tag's points as TensorBoard has it.
+type point struct {
+	Plugin, Time, Value string
+	Step                int64
+}
+
+// summaryOf writes random curves and returns them as TensorBoard shall see
+// them. Each second flush may begin another file.
+func summaryOf(t *testing.T, dir storage.Dir) map[string][]point {
+	t.Helper()
+	var now time.Time
+	w, err := summary.CreateFileWriter(t.Context(), dir, &summary.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := random(t)
+	want := map[string][]point{}
+	now = time.UnixMicro(1700000000123456)
+	for step := range int64(200) {
+		now = now.Add(time.Duration(r.Int64N(1e6)) * time.Microsecond)
+		loss := r.NormFloat64()
+		if err := w.Scalar("loss", step, loss); err != nil {
+			t.Fatal(err)
+		}
+		want["loss"] = append(want["loss"], point{tfevents.PluginScalars, seconds(now), number(float64(float32(loss))), step})
+		if step%10 == 0 {
+			if err := w.Text("notes/größe", step, "*x*"); err != nil {
+				t.Fatal(err)
+			}
+			want["notes/größe"] = append(want["notes/größe"], point{tfevents.PluginText, seconds(now), "*x*", step})
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return want
+}
+
+// unappendable hides that the files of a directory can grow.
+type unappendable struct{ storage.Dir }
+
+func TestTensorBoardReadsOurSummaries(t *testing.T) {
+	for name, hide := range map[string]bool{"one file that grew": false, "many files": true} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			dir := local.Dir(root)
+			if hide {
+				dir = unappendable{dir}
+			}
+			want := summaryOf(t, dir)
+			got := must[map[string][]point](t, "accumulate", map[string]any{"directory": root})
+			for tag := range got {
+				for i := range got[tag] {
+					got[tag][i].Time = parsed(t, got[tag][i].Time)
+				}
+			}
+			if !maps.EqualFunc(got, want, slices.Equal) {
+				t.Errorf("TensorBoard has %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// The server's own answer to its scalars page.
+func TestTensorBoardServesOurScalars(t *testing.T) {
+	root := t.TempDir()
+	want := summaryOf(t, local.Dir(root))["loss"]
+	got := must[[][3]float64](t, "tensorboard", map[string]any{"directory": root, "tag": "loss"})
+	if len(got) != len(want) {
+		t.Fatalf("TensorBoard serves %d points, want %d", len(got), len(want))
+	}
+	for i, p := range got {
+		micros := strconv.FormatInt(int64(math.Round(p[0]*1e6)), 10)
+		if micros != want[i].Time || int64(p[1]) != want[i].Step || number(p[2]) != want[i].Value {
+			t.Errorf("point %d is %v, want %v", i, p, want[i])
+		}
+	}
 }
