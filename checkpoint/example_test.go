@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -81,4 +82,55 @@ func ExampleLoad() {
 	// Output:
 	// v/.ATTRIBUTES/VARIABLE_VALUE float32 [3]
 	// _CHECKPOINTABLE_OBJECT_GRAPH string []
+}
+
+func ExampleLatestValid() {
+	ctx, dir := context.Background(), mem.Dir()
+	m, err := checkpoint.NewManager(ctx, checkpoint.New(trackable.NewScalar("v", 1.0), nil, nil), dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		if _, err := m.Save(ctx, nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := dir.Remove(ctx, "ckpt-2.data-00000-of-00001"); err != nil {
+		log.Fatal(err)
+	}
+	path, passed, err := checkpoint.LatestValid(ctx, dir, nil)
+	fmt.Println(path, err)
+	for _, p := range passed {
+		fmt.Printf("%s: %v\n", p.Path, p.Err)
+	}
+	// Output:
+	// ckpt-1 <nil>
+	// ckpt-2: open ckpt-2.data-00000-of-00001: file does not exist
+}
+
+// An evaluator beside a training: each checkpoint once, the oldest first, and
+// none is removed while it is read.
+func ExampleIterator() {
+	ctx, dir := context.Background(), mem.Dir()
+	m, err := checkpoint.NewManager(ctx, checkpoint.New(trackable.NewScalar("v", 1.0), nil, nil), dir, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		if _, err := m.Save(ctx, nil); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for path, err := range checkpoint.Iterator(ctx, dir, &checkpoint.IteratorOptions{
+		Every: true, Lease: new(checkpoint.LeaseOptions), Timeout: time.Millisecond, // hours, in earnest
+	}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("evaluate", path)
+	}
+	// Output:
+	// evaluate ckpt-1
+	// evaluate ckpt-2
+	// evaluate ckpt-3
 }

@@ -19,7 +19,7 @@ const (
 
 // Reader reads the tensors of one checkpoint. It is safe for use by several
 // goroutines. Errors about bytes are *format.CorruptError that name the file.
-// (TensorFlow: tf.train.CheckpointReader, tf.train.list_variables, tf.train.load_variable)
+// (TensorFlow: tf.train.CheckpointReader)
 type Reader struct {
 	bundle
 	v2     *tensorbundle.Reader // nil: V1
@@ -67,7 +67,7 @@ func (r *Reader) Info(name string) (format.Info, error) {
 }
 
 // Tensor reads a tensor and verifies its checksum.
-// (TensorFlow: tf.train.load_variable)
+// (TensorFlow: get_tensor)
 func (r *Reader) Tensor(name string) (tensor.Tensor, error) {
 	t, err := r.bundle.Tensor(name)
 	return t, r.named(err)

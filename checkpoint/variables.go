@@ -1,0 +1,75 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/tensor"
+)
+
+// Has reports whether the checkpoint has a tensor of that name.
+// (TensorFlow: has_tensor)
+func (r *Reader) Has(name string) bool {
+	_, err := r.Info(name)
+	return err == nil
+}
+
+// Infos returns dtype and shape of every tensor, by name.
+// (TensorFlow: get_variable_to_shape_map, get_variable_to_dtype_map)
+func (r *Reader) Infos() (map[string]format.Info, error) {
+	all := make(map[string]format.Info)
+	for _, name := range r.Names() {
+		info, err := r.Info(name)
+		if err != nil {
+			return nil, err
+		}
+		all[name] = info
+	}
+	return all, nil
+}
+
+// Stored is a tensor of a checkpoint, without its value.
+type Stored struct {
+	Name string
+	format.Info
+}
+
+// ListVariables lists the tensors of a checkpoint by name, the object graph
+// and the save counter among them. path is Load's.
+// (TensorFlow: tf.train.list_variables)
+func ListVariables(ctx context.Context, dir storage.Dir, path string) ([]Stored, error) {
+	r, err := Load(ctx, dir, path)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := r.Infos()
+	if err = closing(r, err); err != nil {
+		return nil, err
+	}
+	var list []Stored
+	for _, name := range slices.Sorted(maps.Keys(infos)) {
+		list = append(list, Stored{name, infos[name]})
+	}
+	return list, nil
+}
+
+// LoadVariable reads one tensor of a checkpoint. The name may end in ":0", as
+// TensorFlow 1 calls the first output of an operation. path is Load's.
+// (TensorFlow: tf.train.load_variable)
+func LoadVariable(ctx context.Context, dir storage.Dir, path, name string) (tensor.Tensor, error) {
+	r, err := Load(ctx, dir, path)
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	t, err := r.Tensor(name)
+	// A stored name that ends so itself is what was asked for.
+	if bare, ok := strings.CutSuffix(name, ":0"); ok && errors.Is(err, format.ErrNoTensor) {
+		t, err = r.Tensor(bare)
+	}
+	return t, closing(r, err)
+}
