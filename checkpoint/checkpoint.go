@@ -11,6 +11,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/queue"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
+	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
@@ -42,6 +43,11 @@ type Options struct {
 	// managers. Nil: they return when the checkpoint is durable.
 	// (TensorFlow: enable_async)
 	Async *Async
+	// Sharding decides which data files a checkpoint has. Default: one. With it
+	// every object is asked for its tensors twice: first for what they are
+	// like, then for what is written.
+	// (TensorFlow: experimental_sharding_callback)
+	Sharding sharding.Policy
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger
 	// Now is the clock of receipts. Default: time.Now.

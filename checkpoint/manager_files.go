@@ -59,6 +59,9 @@ func (w *writing) files() *fileSet {
 	s := &fileSet{path: w.path}
 	add(s, fileName{part: partIndex}, storage.Info{Name: tensorbundle.IndexName(w.path)})
 	add(s, fileName{part: partReceipt}, storage.Info{Name: ReceiptName(w.path)})
-	add(s, fileName{part: partData, shards: 1}, storage.Info{Name: tensorbundle.DataName(w.path, 0, 1)})
+	shards := len(w.receipt.Files) - 1 // all others but the index are data
+	for i := range shards {
+		add(s, fileName{part: partData, shard: i, shards: shards}, storage.Info{Name: tensorbundle.DataName(w.path, i, shards)})
+	}
 	return s
 }

@@ -25,19 +25,43 @@ import (
 // does not match its receipt, and then it does.
 
 // replace publishes the pending files over the checkpoint that is there.
-func (w *writing) replace(ctx context.Context, data, index, receipt storage.Pending) error {
+func (w *writing) replace(ctx context.Context, out *output) error {
 	if w.main.complete() {
 		if err := linkAll(ctx, w.dir, w.main); err != nil {
 			return err
 		}
 	}
-	err := storage.CommitAll(ctx, w.dir, []storage.Pending{receipt}, []storage.Pending{data}, []storage.Pending{index})
+	err := storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
 	// This removes the recovery set, or after an error brings it back. If it
 	// cannot now, the next opening for writing does.
 	if failed := settlePath(context.WithoutCancel(ctx), w.dir, w.path); failed != nil {
 		w.log.Warn("recovery files stay until the next save", "path", w.path, "err", failed)
 	}
+	if err == nil && !w.main.complete() {
+		w.dropStale(ctx)
+	}
 	return err
+}
+
+// dropStale removes the data files of what was there before that the new
+// checkpoint, which is published, has not replaced: they were of another number
+// of shards. No reader looks at them, so it is no failure if they stay.
+func (w *writing) dropStale(ctx context.Context) {
+	if w.main == nil {
+		return
+	}
+	var stale []string
+	for _, d := range w.main.data {
+		if _, ok := w.receipt.file(path.Base(d.Name)); !ok {
+			stale = append(stale, d.Name)
+		}
+	}
+	if len(stale) == 0 {
+		return
+	}
+	if err := storage.RemoveAll(context.WithoutCancel(ctx), w.dir, stale); err != nil {
+		w.log.Warn("data files of an incomplete checkpoint stay", "path", w.path, "err", err)
+	}
 }
 
 // settlePath looks at what there is of a path and settles it.
@@ -118,20 +142,26 @@ func removeSet(ctx context.Context, dir storage.Dir, s *fileSet) error {
 	return storage.RemoveAll(ctx, dir, []string{s.index.Name}, s.others())
 }
 
-// dropOld removes the recovery set, and those data files in place that only
-// the old checkpoint had: it had another number of shards.
+// dropOld removes the recovery set, and before it those data files in place
+// that only the old checkpoint had, of another number of shards: as long as
+// there is a recovery set, who comes after a crash knows them.
 func dropOld(ctx context.Context, dir storage.Dir, main, rec *fileSet) error {
 	r, err := ReadReceipt(ctx, dir, main.path)
 	if err != nil {
 		return err
 	}
-	others := rec.others()
+	var stale []string
 	for _, d := range main.data {
 		if _, ok := r.file(path.Base(d.Name)); !ok && slices.Contains(rec.others(), recoveryName(main.path, d.Name)) {
-			others = append(others, d.Name)
+			stale = append(stale, d.Name)
 		}
 	}
-	return storage.RemoveAll(ctx, dir, []string{rec.index.Name}, others)
+	if len(stale) > 0 {
+		if err := storage.RemoveAll(ctx, dir, stale, []string{rec.index.Name}); err != nil {
+			return err
+		}
+	}
+	return removeSet(ctx, dir, rec)
 }
 
 // describes reports whether a set's receipt is about the files that are

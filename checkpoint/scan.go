@@ -149,7 +149,10 @@ func highest(sets map[string]*fileSet, name string) int64 {
 // occupied reports whether a save as path would meet files of a checkpoint. It
 // costs the same whatever else the directory holds.
 func occupied(ctx context.Context, dir storage.Dir, path string) (bool, error) {
-	for _, name := range []string{tensorbundle.IndexName(path), tensorbundle.DataName(path, 0, 1), tensorbundle.IndexName(recoveryOf(path))} {
+	// The receipt stands for what a save of ours that failed has left, in
+	// however many data files.
+	names := []string{tensorbundle.IndexName(path), tensorbundle.DataName(path, 0, 1), ReceiptName(path), tensorbundle.IndexName(recoveryOf(path))}
+	for _, name := range names {
 		if is, err := exists(ctx, dir, name); is || err != nil {
 			return is, err
 		}

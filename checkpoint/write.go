@@ -13,6 +13,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -22,6 +23,7 @@ type writing struct {
 	dir       storage.Dir
 	path      string
 	tensors   iter.Seq2[format.Named, error] // what to write, in the order of the data file
+	policy    sharding.Policy                // nil: one data file
 	free      bool                           // nothing is there of this path: somebody has looked
 	main, rec *fileSet                       // what is there of it; nil: nothing
 	receipt   Receipt                        // what the caller knows of it
@@ -55,6 +57,7 @@ func (c *Checkpoint) hand(w *writing) error {
 	}
 	root, attached := c.node0()
 	w.tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
+	w.policy = c.o.Sharding
 	w.receipt.SaveCounter = c.SaveCounter()
 	return nil
 }
@@ -68,72 +71,61 @@ func (w *writing) publish(ctx context.Context) (err error) {
 	if err := w.look(ctx); err != nil {
 		return err
 	}
-	var pending []storage.Pending
-	defer func() {
-		for _, p := range pending {
-			// Of a committed one this does nothing.
-			if discarded := p.Discard(); err == nil {
-				err = discarded
-			}
-		}
-	}()
-	create := func(name string) (storage.Pending, error) {
-		p, err := w.dir.Create(ctx, name)
-		if err == nil {
-			pending = append(pending, p)
-		}
-		return p, err
+	var out output
+	defer func() { err = out.end(err) }()
+	shards, err := w.writeData(ctx, &out)
+	if err == nil {
+		err = w.writeIndex(ctx, &out, shards)
 	}
-	if err := w.fill(ctx, create); err != nil {
-		return err
+	if err == nil {
+		err = w.writeReceipt(ctx, &out)
 	}
-	return w.commit(ctx, pending[0], pending[1], pending[2])
-}
-
-// fill writes data, index and receipt, in this order, to pending files.
-func (w *writing) fill(ctx context.Context, create func(string) (storage.Pending, error)) error {
-	shard, err := w.writeData(ctx, create)
 	if err != nil {
 		return err
 	}
-	dataName, indexName := tensorbundle.DataName(w.path, 0, 1), tensorbundle.IndexName(w.path)
-	p, err := create(indexName)
-	if err != nil {
-		return err
-	}
-	index := &summer{w: p}
-	if err := tensorbundle.WriteIndex(index, []tensorbundle.Shard{shard}); err != nil {
-		return err
-	}
-	w.receipt.Files = []ReceiptFile{
-		{path.Base(dataName), shard.Size, shard.CRC32C},
-		{path.Base(indexName), index.n, index.sum},
-	}
-	return w.writeReceipt(create)
+	return w.commit(ctx, &out)
 }
 
-// writeData streams the tensors into the data file.
-func (w *writing) writeData(ctx context.Context, create func(string) (storage.Pending, error)) (tensorbundle.Shard, error) {
-	p, err := create(tensorbundle.DataName(w.path, 0, 1))
-	if err != nil {
-		return tensorbundle.Shard{}, err
-	}
-	data := tensorbundle.NewWriter(p, 0)
-	for t, err := range w.tensors {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = data.Add(t)
-		}
-		if err != nil {
-			return tensorbundle.Shard{}, err
-		}
-	}
-	return data.Shard(), nil
+// output are the files that are written and wait to be published.
+type output struct {
+	data           []storage.Pending
+	index, receipt storage.Pending
 }
 
-func (w *writing) writeReceipt(create func(string) (storage.Pending, error)) error {
+// end gives up what is not committed.
+func (o *output) end(err error) error {
+	for _, p := range append([]storage.Pending{o.index, o.receipt}, o.data...) {
+		if p == nil {
+			continue
+		}
+		// Of a committed one this does nothing.
+		if discarded := p.Discard(); err == nil {
+			err = discarded
+		}
+	}
+	return err
+}
+
+// writeIndex writes the index, and notes all files' sizes and sums.
+func (w *writing) writeIndex(ctx context.Context, out *output, shards []tensorbundle.Shard) (err error) {
+	name := tensorbundle.IndexName(w.path)
+	if out.index, err = w.dir.Create(ctx, name); err != nil {
+		return err
+	}
+	index := &summer{w: out.index}
+	if err := tensorbundle.WriteIndex(index, shards); err != nil {
+		return err
+	}
+	w.receipt.Files = nil
+	for i, s := range shards {
+		data := tensorbundle.DataName(w.path, i, len(shards))
+		w.receipt.Files = append(w.receipt.Files, ReceiptFile{path.Base(data), s.Size, s.CRC32C})
+	}
+	w.receipt.Files = append(w.receipt.Files, ReceiptFile{path.Base(name), index.n, index.sum})
+	return nil
+}
+
+func (w *writing) writeReceipt(ctx context.Context, out *output) error {
 	r := &w.receipt
 	r.Schema, r.Path, r.PID = receiptSchema, w.path, os.Getpid()
 	// A host without a name is no reason not to save.
@@ -144,22 +136,26 @@ func (w *writing) writeReceipt(create func(string) (storage.Pending, error)) err
 	if err != nil {
 		return err
 	}
-	p, err := create(ReceiptName(w.path))
-	if err != nil {
+	if out.receipt, err = w.dir.Create(ctx, ReceiptName(w.path)); err != nil {
 		return err
 	}
-	_, err = p.Write(text)
+	_, err = out.receipt.Write(text)
 	return err
 }
 
-// commit publishes the three files. A path that is taken needs more care.
-func (w *writing) commit(ctx context.Context, data, index, receipt storage.Pending) error {
+// commit publishes the files. A path that is taken needs more care.
+func (w *writing) commit(ctx context.Context, out *output) error {
 	if w.main != nil && w.main.index != nil {
-		return w.replace(ctx, data, index, receipt)
+		return w.replace(ctx, out)
 	}
 	// A wave has no order, but places that publish one after the other take
 	// the one given: by its receipt an orphan is known to be ours.
-	return storage.CommitAll(ctx, w.dir, []storage.Pending{receipt, data}, []storage.Pending{index})
+	first := append([]storage.Pending{out.receipt}, out.data...)
+	if err := storage.CommitAll(ctx, w.dir, first, []storage.Pending{out.index}); err != nil {
+		return err
+	}
+	w.dropStale(ctx)
+	return nil
 }
 
 // checkPath refuses names that would be taken for something else later.

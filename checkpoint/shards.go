@@ -1,0 +1,172 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/sharding"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// writeData streams the tensors into the data files.
+func (w *writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, error) {
+	f := dataFiles{ctx: ctx, dir: w.dir, path: w.path, files: make([]*tensorbundle.Writer, 1), out: out}
+	if w.policy != nil {
+		all, err := w.describe(ctx)
+		if err == nil {
+			f.layout, err = w.layout(all)
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.files, f.left = make([]*tensorbundle.Writer, len(f.layout.Shards)), len(all)
+	}
+	for t, err := range w.tensors {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = f.add(t)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f.shards()
+}
+
+// describe goes through the tensors and keeps only what they are like.
+func (w *writing) describe(ctx context.Context) ([]sharding.Tensor, error) {
+	var all []sharding.Tensor
+	for t, err := range w.tensors {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		d, err := sharding.Describe(t, 0)
+		if err != nil {
+			return nil, err
+		}
+		if t.Name == trackable.GraphKey {
+			d.Bytes, d.Element = 0, 0 // as in TensorFlow, which makes it after the layout
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// layout asks the policy.
+func (w *writing) layout(all []sharding.Tensor) (*sharding.Layout, error) {
+	l, err := sharding.Split(w.policy, all)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range l.Warnings {
+		w.log.Warn("sharding", "path", w.path, "policy", w.policy.Description(), "warning", text)
+	}
+	return l, nil
+}
+
+// dataFiles are the data files of a checkpoint while they are written. Each is
+// created with its first tensor.
+type dataFiles struct {
+	ctx    context.Context
+	dir    storage.Dir
+	path   string
+	layout *sharding.Layout // nil: all is in one
+	left   int              // with a layout: how many tensors are to come
+	files  []*tensorbundle.Writer
+	out    *output
+}
+
+// add writes a tensor, or its parts, to where the layout says.
+func (f *dataFiles) add(t format.Named) error {
+	if f.layout == nil {
+		return f.put(0, t)
+	}
+	f.left--
+	parts := f.layout.Parts(t.Name, t.Slice)
+	if len(parts) == 0 {
+		return fmt.Errorf("%s: came while the checkpoint was written", t.Name)
+	}
+	for _, p := range parts {
+		part, err := partOf(t, p)
+		if err != nil {
+			return fmt.Errorf("%s: changed while the checkpoint was written: %w", t.Name, err)
+		}
+		if err := f.put(p.Shard, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *dataFiles) put(shard int, t format.Named) error {
+	if f.files[shard] == nil {
+		p, err := f.dir.Create(f.ctx, tensorbundle.DataName(f.path, shard, len(f.files)))
+		if err != nil {
+			return err
+		}
+		f.out.data = append(f.out.data, p)
+		f.files[shard] = tensorbundle.NewWriter(p, shard)
+	}
+	return f.files[shard].Add(t)
+}
+
+// shards returns what the index needs to know.
+func (f *dataFiles) shards() ([]tensorbundle.Shard, error) {
+	list := make([]tensorbundle.Shard, len(f.files))
+	for i, d := range f.files {
+		if d == nil || f.layout != nil && f.left != 0 {
+			return nil, errors.New("tensors went away while the checkpoint was written")
+		}
+		list[i] = d.Shard()
+	}
+	return list, nil
+}
+
+// partOf returns the part p of t, without a copy if its elements lie in a row.
+func partOf(t format.Named, p sharding.Part) (format.Named, error) {
+	if p.Slice == nil || t.Slice != nil && t.Slice.Equal(*p.Slice) {
+		return t, nil
+	}
+	all := tensor.Whole(p.Full)
+	if t.Slice != nil {
+		r, err := t.Slice.Resolve(p.Full)
+		if err != nil {
+			return format.Named{}, err
+		}
+		all = r
+	}
+	if !all.Shape().Equal(t.Tensor.Shape()) {
+		return format.Named{}, fmt.Errorf("shape is %v, was %v", t.Tensor.Shape(), all.Shape())
+	}
+	value, err := view(t.Tensor, all, *p.Slice)
+	return format.Named{Name: t.Name, Tensor: value, Slice: p.Slice, Full: p.Full}, err
+}
+
+// view returns the part of t, which is the region all of something, that lies
+// at the region part.
+func view(t tensor.Tensor, all, part tensor.Slice) (tensor.Tensor, error) {
+	runs, at, size := 0, int64(0), int64(t.DType().Size())
+	tensor.Runs(part, all, func(_, src, _ int64) {
+		if runs++; runs == 1 {
+			at = src
+		}
+	})
+	if n, err := part.Shape().NumElements(); runs == 1 && size > 0 && err == nil {
+		return tensor.FromBytes(t.DType(), part.Shape(), t.Bytes()[at*size:(at+n)*size])
+	}
+	relative := tensor.Slice{Length: part.Length}
+	for i, s := range part.Start {
+		relative.Start = append(relative.Start, s-all.Start[i])
+	}
+	return t.Slice(relative)
+}
