@@ -66,37 +66,49 @@ func ToF16(f float32) F16 {
 
 // Float32 returns the same number.
 func (x F16) Float32() float32 {
-	return minifloat{exp: 5, man: 10, bias: 15, inf: true}.float32(uint32(x))
+	return minifloats[Float16].float32(uint32(x))
 }
 
 // Float32 returns the same number.
 func (x F8E5M2) Float32() float32 {
-	return minifloat{exp: 5, man: 2, bias: 15, inf: true}.float32(uint32(x))
+	return minifloats[Float8E5M2].float32(uint32(x))
 }
 
 // Float32 returns the same number.
 func (x F8E4M3FN) Float32() float32 {
-	return minifloat{exp: 4, man: 3, bias: 7}.float32(uint32(x))
+	return minifloats[Float8E4M3FN].float32(uint32(x))
 }
 
 // Float32 returns the same number.
 func (x F8E4M3FNUZ) Float32() float32 {
-	return minifloat{exp: 4, man: 3, bias: 8, uz: true}.float32(uint32(x))
+	return minifloats[Float8E4M3FNUZ].float32(uint32(x))
 }
 
 // Float32 returns the same number.
 func (x F8E4M3B11FNUZ) Float32() float32 {
-	return minifloat{exp: 4, man: 3, bias: 11, uz: true}.float32(uint32(x))
+	return minifloats[Float8E4M3B11FNUZ].float32(uint32(x))
 }
 
 // Float32 returns the same number.
 func (x F8E5M2FNUZ) Float32() float32 {
-	return minifloat{exp: 5, man: 2, bias: 16, uz: true}.float32(uint32(x))
+	return minifloats[Float8E5M2FNUZ].float32(uint32(x))
 }
 
 // Float32 returns the same number: that of the low 4 bits.
 func (x F4E2M1FN) Float32() float32 {
-	return minifloat{exp: 2, man: 1, bias: 1, finite: true}.float32(uint32(x & 0xf))
+	return minifloats[Float4E2M1FN].float32(uint32(x & 0xf))
+}
+
+// minifloats describes the floats of up to 16 bits.
+var minifloats = map[DType]minifloat{
+	Float16:           {exp: 5, man: 10, bias: 15, inf: true},
+	BFloat16:          {exp: 8, man: 7, bias: 127, inf: true},
+	Float8E5M2:        {exp: 5, man: 2, bias: 15, inf: true},
+	Float8E4M3FN:      {exp: 4, man: 3, bias: 7},
+	Float8E4M3FNUZ:    {exp: 4, man: 3, bias: 8, uz: true},
+	Float8E4M3B11FNUZ: {exp: 4, man: 3, bias: 11, uz: true},
+	Float8E5M2FNUZ:    {exp: 5, man: 2, bias: 16, uz: true},
+	Float4E2M1FN:      {exp: 2, man: 1, bias: 1, finite: true},
 }
 
 // minifloat describes a float of up to 16 bits: sign, exponent, mantissa.
@@ -142,4 +154,58 @@ func (m minifloat) magnitude(e int, f uint32) float64 {
 		return math.Ldexp(float64(f), 1-m.bias-int(m.man))
 	}
 	return math.Ldexp(float64(f|1<<m.man), e-m.bias-int(m.man))
+}
+
+// bits returns the nearest number's pattern; not ok if f is a number that the
+// type does not reach, or a NaN or infinity that it has not.
+func (m minifloat) bits(f float64) (bits uint32, ok bool) {
+	var sign uint32
+	if math.Signbit(f) {
+		sign = 1 << (m.exp + m.man)
+	}
+	top := uint32(1)<<(m.exp+m.man) - 1 // all ones but for the sign
+	switch {
+	case f != f:
+		return m.nan(sign, top), !m.finite
+	case math.IsInf(f, 0):
+		return sign | top>>m.man<<m.man, m.inf
+	case f == 0 && m.uz: // there is no negative zero
+		return 0, true
+	case f == 0:
+		return sign, true
+	}
+	_, e := math.Frexp(f)
+	e = max(e-1, 1-m.bias) // below that the numbers are as far apart as there
+	// The hidden bit of a normal number, or a carry, raises the exponent field.
+	n := uint32(math.RoundToEven(math.Abs(math.Ldexp(f, int(m.man)-e))))
+	if e+m.bias-1 > 1<<m.exp {
+		return 0, false
+	}
+	bits = uint32(e+m.bias-1)<<m.man + n
+	if bits == 0 && m.uz {
+		return 0, true
+	}
+	return sign | bits, bits <= m.largest(top)
+}
+
+// largest is the pattern of the largest number.
+func (m minifloat) largest(top uint32) uint32 {
+	switch {
+	case m.finite || m.uz:
+		return top
+	case m.inf:
+		return top>>m.man<<m.man - 1
+	}
+	return top - 1
+}
+
+// nan is the pattern of a NaN, with the sign if there is a choice.
+func (m minifloat) nan(sign, top uint32) uint32 {
+	switch {
+	case m.uz:
+		return 1 << (m.exp + m.man)
+	case m.inf:
+		return sign | top>>m.man<<m.man | 1<<(m.man-1)
+	}
+	return sign | top
 }

@@ -58,27 +58,11 @@ func formatComplex(d DType, b []byte) string {
 func le32(b []byte) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(b)) }
 
 func smallFloat(d DType, b []byte) (float32, bool) {
-	switch d {
-	case Float32:
+	if d == Float32 {
 		return le32(b), true
-	case Float16:
-		return F16(binary.LittleEndian.Uint16(b)).Float32(), true
-	case BFloat16:
-		return BF16(binary.LittleEndian.Uint16(b)).Float32(), true
-	case Float8E5M2:
-		return F8E5M2(b[0]).Float32(), true
-	case Float8E4M3FN:
-		return F8E4M3FN(b[0]).Float32(), true
-	case Float8E4M3FNUZ:
-		return F8E4M3FNUZ(b[0]).Float32(), true
-	case Float8E4M3B11FNUZ:
-		return F8E4M3B11FNUZ(b[0]).Float32(), true
-	case Float8E5M2FNUZ:
-		return F8E5M2FNUZ(b[0]).Float32(), true
-	case Float4E2M1FN:
-		return F4E2M1FN(b[0]).Float32(), true
 	}
-	return 0, false
+	m, ok := minifloats[d]
+	return m.float32(uint32(word(b)) & (1<<(1+m.exp+m.man) - 1)), ok
 }
 
 func formatInt(d DType, b []byte) string {
