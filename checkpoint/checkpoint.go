@@ -36,6 +36,10 @@ type Options struct {
 	// SkipSlotVariables restores without optimizers' slots.
 	// (TensorFlow: experimental_skip_slot_variables)
 	SkipSlotVariables bool
+	// Mode says what a restore does with stored tensors that do not fit. The
+	// zero Mode restores nothing then. With trackable.SkipMismatched a manager
+	// too restores what there is, as with ManagerOptions.Partial.
+	Mode trackable.Mode
 	// StageLimit is how many bytes a restore may hold at once; see
 	// trackable.RestoreOptions.
 	StageLimit int64

@@ -20,7 +20,7 @@ func TestAManagerDoesNotGoOnWithARenamedVariable(t *testing.T) {
 	if !errors.Is(err, trackable.ErrNotMatched) {
 		t.Fatalf("RestoreOrInitialize() = %v, want ErrNotMatched", err)
 	}
-	want := "restore ckpt-1: not matched: here and not in the checkpoint: (root).w (ManagerOptions.Partial restores what there is)"
+	want := "restore ckpt-1: not matched: objects not bound to checkpointed values: (root).w (ManagerOptions.Partial restores what there is)"
 	if err.Error() != want {
 		t.Errorf("RestoreOrInitialize() = %v, want %s", err, want)
 	}

@@ -209,7 +209,8 @@ func (c *Checkpoint) restoreFrom(r *Reader, matchExisting bool) (*trackable.Load
 		Optional:          []string{counterName},
 		SkipSlotVariables: c.o.SkipSlotVariables,
 		StageLimit:        c.o.StageLimit,
-		MatchExisting:     matchExisting,
+		Mode:              c.o.Mode,
+		MatchExisting:     matchExisting && c.o.Mode&trackable.SkipMismatched == 0,
 	}
 	if _, err := r.Info(trackable.GraphKey); errors.Is(err, format.ErrNoTensor) {
 		return trackable.RestoreByName(root, source{r}, nil, o)

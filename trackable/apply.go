@@ -13,6 +13,7 @@ type task struct {
 	node   int
 	object Saveable
 	stored []stored
+	cast   map[string]*Mismatch     // what is converted, by attribute
 	held   map[string]tensor.Tensor // verified; nil: read again when applied
 }
 
@@ -65,7 +66,7 @@ func (p *pass) plan() error {
 	planned := make(map[Object]bool)
 	for _, id := range p.order {
 		o, attributes := p.r.bound[id], p.r.graph.Nodes[id].Attributes
-		if len(attributes) == 0 || planned[o] || p.isNewer(o) {
+		if len(attributes) == 0 || planned[o] || p.r.restored[o] || p.isNewer(o) {
 			continue
 		}
 		planned[o] = true
@@ -118,31 +119,13 @@ func isNoTensor(err error) bool { return errors.Is(err, format.ErrNoTensor) }
 
 // check asks every object that can tell, before anything is read.
 func (p *pass) check() error {
-	var report MismatchError
-	size := 0
+	not := refused{p: p}
 	for _, t := range p.tasks {
-		c, ok := t.object.(Checker)
-		if !ok {
-			continue
-		}
-		infos := make(map[string]format.Info, len(t.stored))
-		for _, s := range t.stored {
-			infos[s.name] = s.info
-		}
-		for _, err := range flatten(c.CheckTensors(infos)) {
-			if size > reportLimit {
-				report.Omitted++
-				continue
-			}
-			m := p.mismatch(t, err)
-			size += len(m.Object) + len(m.Key)
-			report.Mismatches = append(report.Mismatches, m)
+		if errs := p.complaints(t); len(errs) > 0 {
+			not.add(t, errs...)
 		}
 	}
-	if len(report.Mismatches) > 0 {
-		return &report
-	}
-	return nil
+	return not.settle()
 }
 
 // flatten takes apart what errors.Join made.
@@ -238,7 +221,10 @@ func (p *pass) applyTask(t *task) error {
 			return err
 		}
 		var err error
-		if tensors, err = p.read(t); err != nil {
+		if tensors, err = p.read(t); err == nil {
+			err = t.convert(tensors)
+		}
+		if err != nil {
 			return err
 		}
 	}

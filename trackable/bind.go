@@ -1,6 +1,10 @@
 package trackable
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // pass binds stored nodes to objects, starting at one pair, and restores them:
 // the whole of Restore, or what Node.Track set free. If it fails it leaves the
@@ -11,16 +15,18 @@ type pass struct {
 	newer    map[Object]bool // restored by a newer Restore in the same Track
 	agree    func() error    // nil, or asked before anything is changed
 
-	order    []int // nodes bound by this pass
-	children map[Object]map[string]Object
-	slots    map[Object]map[awaited]Object // by owner; nil: it cannot make it yet
-	tried    map[int]bool                  // slots' nodes
-	growth   growth
-	parked   []parked
-	tasks    []*task
-	unused   []unusedTensor
-	unstored []int
-	clash    conflicts
+	order        []int // nodes bound by this pass
+	children     map[Object]map[string]Object
+	slots        map[Object]map[awaited]Object // by owner; nil: it cannot make it yet
+	tried        map[int]bool                  // slots' nodes
+	growth       growth
+	parked       []parked
+	tasks        []*task
+	unused       []unusedTensor
+	unstored     []int
+	skipped      MismatchError
+	skippedNodes []int
+	clash        conflicts
 }
 
 func (r *restoration) newPass(newer map[Object]bool) *pass {
@@ -39,7 +45,7 @@ func (p *pass) runFirst(root Object, o *RestoreOptions) (*LoadStatus, error) {
 	p.attached = o.Attached
 	s := &LoadStatus{r: p.r, root: root, attached: o.Attached}
 	if o.MatchExisting {
-		p.agree = func() error { return s.existingMatched(p.unstored) }
+		p.agree = func() error { return s.existingMatched(p.unstored, p.skippedNodes) }
 	}
 	if err := p.run(0, root); err != nil {
 		return nil, err
@@ -68,14 +74,36 @@ func (p *pass) bindAll(node int, o Object) error {
 		return fmt.Errorf("%s: %w", p.r.graph.Path(node), err)
 	}
 	p.bind(node, o)
-	for i := 0; i < len(p.order) || p.growth.next(); {
-		if i == len(p.order) {
-			continue // nothing grew from that
+	for i := 0; ; {
+		switch {
+		case i < len(p.order):
+			if err := p.visit(p.order[i]); err != nil {
+				return err
+			}
+			i++
+		case len(p.attached) > 0:
+			c := p.attached[0]
+			p.attached = p.attached[1:]
+			if err := p.bindAttached(c); err != nil {
+				return err
+			}
+		case !p.growth.next():
+			return nil
 		}
-		if err := p.visit(p.order[i]); err != nil {
-			return err
+	}
+}
+
+// bindAttached binds an attached child after all that the root itself leads to
+// (checkpoint/checkpoint.py, TrackableSaver.restore).
+func (p *pass) bindAttached(c Child) error {
+	if err := checkObject(c.Object); err != nil {
+		return fmt.Errorf("(root).%s: %w", c.Name, err)
+	}
+	for _, e := range p.r.graph.Nodes[0].Children {
+		if e.Name == c.Name {
+			p.bind(e.Node, c.Object)
+			return nil
 		}
-		i++
 	}
 	return nil
 }
@@ -89,9 +117,7 @@ func (p *pass) bind(node int, o Object) {
 		p.order = append(p.order, node)
 	case o:
 	default:
-		p.clash.add(func() string {
-			return fmt.Sprintf("inconsistent references: %s is one object in the checkpoint and two here", p.r.graph.Path(node))
-		})
+		p.clash.add(func() string { return inconsistent(p.r.graph, node) })
 	}
 }
 
@@ -106,6 +132,8 @@ func (p *pass) visit(node int) error {
 	for _, e := range p.r.graph.Nodes[node].Children {
 		if c, ok := locals[e.Name]; ok {
 			p.bind(e.Node, c)
+		} else if node == 0 && slices.ContainsFunc(p.attached, func(c Child) bool { return c.Name == e.Name }) {
+			continue // its turn comes
 		} else if p.r.graph.Nodes[e.Node].HasValues {
 			absent = append(absent, e)
 		}
@@ -134,28 +162,20 @@ func (p *pass) absent(o Object, edges []Edge) {
 // childrenOf returns an object's children by name. It asks each object once:
 // a graph from a file may lead to one object a million times.
 func (p *pass) childrenOf(node int, o Object) (map[string]Object, error) {
-	isRoot := node == 0
-	if have, ok := p.children[o]; ok && !isRoot {
+	if have, ok := p.children[o]; ok {
 		return have, nil
 	}
 	locals := make(map[string]Object)
-	add := func(children []Child) error {
-		for _, c := range children {
-			if err := checkObject(c.Object); err != nil {
-				return fmt.Errorf("%s.%s: %w", p.r.graph.Path(node), c.Name, err)
-			}
-			if locals[c.Name] == nil {
-				locals[c.Name] = c.Object
-			}
+	for _, c := range o.TrackableChildren() {
+		if err := checkObject(c.Object); err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", p.r.graph.Path(node), c.Name, err)
 		}
-		return nil
-	}
-	err := add(o.TrackableChildren())
-	if err == nil && isRoot {
-		return locals, add(p.attached)
+		if locals[c.Name] == nil {
+			locals[c.Name] = c.Object
+		}
 	}
 	p.children[o] = locals
-	return locals, err
+	return locals, nil
 }
 
 // finish makes the pass last: values are in place, the rest may wait.
@@ -170,6 +190,7 @@ func (p *pass) finish() {
 			p.newer[r.bound[id]] = true
 		}
 	}
+	p.keepReport()
 	for _, w := range p.parked {
 		w.at.wait(w.what, w.waiting)
 	}
@@ -180,4 +201,21 @@ func (p *pass) finish() {
 	if len(r.conflicts.first) > maxListed {
 		r.conflicts.first = r.conflicts.first[:maxListed]
 	}
+}
+
+// keepReport adds to the restoration's report what the pass restored, converted
+// and skipped.
+func (p *pass) keepReport() {
+	r := p.r
+	for _, t := range p.tasks {
+		r.restored[t.object] = true
+		for _, name := range slices.Sorted(maps.Keys(t.cast)) {
+			r.converted.add(func() *Mismatch { return p.mismatch(t, t.cast[name]) })
+		}
+	}
+	for _, m := range p.skipped.Mismatches {
+		r.skipped.add(func() *Mismatch { return m })
+	}
+	r.skipped.Omitted += p.skipped.Omitted
+	r.skippedAt = append(r.skippedAt, p.skippedNodes...)
 }

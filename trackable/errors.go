@@ -56,11 +56,24 @@ func (m *Mismatch) Is(target error) bool { return target == ErrNotMatched }
 type MismatchError struct {
 	Mismatches []*Mismatch
 	Omitted    int // further ones: of a graph made so that to name them all would fill the memory
+	size       int // bytes of text so far
 }
 
 // reportLimit bounds the text of a report, in bytes. A chain of objects that a
 // hostile file describes has paths that together are the square of the file.
 const reportLimit = 1 << 20
+
+// add adds a mismatch, which is only made if there is room: its path alone may
+// be long.
+func (e *MismatchError) add(mismatch func() *Mismatch) {
+	if e.size > reportLimit {
+		e.Omitted++
+		return
+	}
+	m := mismatch()
+	e.size += len(m.Object) + len(m.Key)
+	e.Mismatches = append(e.Mismatches, m)
+}
 
 // Error returns the first mismatch as a sentence, and one line for each when
 // there are several.

@@ -63,7 +63,7 @@ func badGraph(reason string, args ...any) error {
 }
 
 // Path returns the first, shortest path to a node: "(root).dense.kernel", or
-// "(root).optimizer's slot "m" of (root).dense.kernel".
+// "(root).optimizer's state 'm' for (root).dense.kernel".
 func (g *Graph) Path(id int) string { return g.routes.path(id) }
 
 // Visit is one step of Walk.

@@ -189,7 +189,7 @@ func TestSavedByARegisteredSaverIsNotConsumed(t *testing.T) {
 	src := graphOf(tfproto.TrackableObject{Children: []tfproto.ObjectReference{{NodeID: 1, LocalName: "x"}}},
 		tfproto.TrackableObject{RegisteredSaver: &tfproto.RegisteredSaver{Name: "Custom.saver", ObjectName: "x"}})
 	s := restored(t, tree("x", tree()), src, nil)
-	want := `not matched: stored for an object that does not take it: (root).x (files of registered saver "Custom.saver")`
+	want := `not matched: unused attributes, stored for an object that does not take them: (root).x (files of registered saver "Custom.saver")`
 	if err := s.AssertConsumed(); err == nil || err.Error() != want {
 		t.Errorf("AssertConsumed = %v, want %v", err, want)
 	}

@@ -17,6 +17,9 @@ type RestoreOptions struct {
 	// MatchExisting refuses a checkpoint, before anything is changed, in which
 	// AssertExistingObjectsMatched would miss a value.
 	MatchExisting bool
+	// Mode says what becomes of tensors that do not fit. The zero Mode restores
+	// nothing if there are any.
+	Mode Mode
 	// SkipSlotVariables leaves slots alone, and out of the assertions.
 	// (TensorFlow: experimental_skip_slot_variables)
 	SkipSlotVariables bool
@@ -69,6 +72,7 @@ type restoration struct {
 	graph      *Graph
 	stageLimit int64
 	skipSlots  bool
+	mode       Mode
 	optional   map[string]bool
 
 	bound     []Object       // by node; nil: no object matches yet
@@ -76,6 +80,10 @@ type restoration struct {
 	slotsOf   map[int][]int  // indices into slots, by owner and by variable
 	unused    []unusedTensor // stored for an object that does not take them
 	unstored  []int          // bound nodes whose tensors are not in the file
+	restored  map[Object]bool
+	skipped   MismatchError // what mode SkipMismatched left alone
+	skippedAt []int         // the nodes of those
+	converted MismatchError // what mode Cast converted
 	conflicts conflicts
 	errs      []error // of passes after the first
 }
@@ -93,7 +101,8 @@ type unusedTensor struct {
 
 func newRestoration(src format.Source, g *Graph, o *RestoreOptions) *restoration {
 	r := &restoration{
-		src: src, graph: g, skipSlots: o.SkipSlotVariables, stageLimit: o.StageLimit,
+		src: src, graph: g, skipSlots: o.SkipSlotVariables, stageLimit: o.StageLimit, mode: o.Mode,
+		restored: make(map[Object]bool),
 		bound:    make([]Object, len(g.Nodes)),
 		optional: make(map[string]bool),
 		slotsOf:  make(map[int][]int),

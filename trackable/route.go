@@ -51,14 +51,14 @@ func (r routes) key(id int) string {
 }
 
 // path returns a node's path for people: (root).dense.kernel, or
-// (root).optimizer's slot "m" of (root).dense.kernel.
+// (root).optimizer's state 'm' for (root).dense.kernel.
 func (r routes) path(id int) string {
 	s := r[id]
 	switch {
 	case s.parent == notReached:
 		return fmt.Sprintf("(node %d)", id)
 	case s.owner != noOwner:
-		return fmt.Sprintf("%s's slot %q of %s", r.path(s.owner), s.name, r.path(s.parent))
+		return fmt.Sprintf("%s's state '%s' for %s", r.path(s.owner), s.name, r.path(s.parent))
 	}
 	return strings.Join(append([]string{"(root)"}, r.names(id)...), ".")
 }

@@ -65,7 +65,7 @@ func TestSlotsAreSavedByNameThenByVariable(t *testing.T) {
 			t.Errorf("slots = %v, want %v", g.Nodes[1].Slots, want)
 		}
 	}
-	if got, want := g.Path(4), `(root).opt's slot "m" of (root).a`; got != want {
+	if got, want := g.Path(4), `(root).opt's state 'm' for (root).a`; got != want {
 		t.Errorf("Path(4) = %v, want %v", got, want)
 	}
 }
@@ -109,7 +109,7 @@ func TestSlotThatCannotBeMadeYetWaits(t *testing.T) {
 	a, b, opt := scalar(0), scalar(0), &optimizer{wait: true}
 	s := restored(t, tree("a", a, "b", b, "opt", opt), src, nil)
 	err := s.AssertConsumed()
-	if err == nil || !strings.Contains(err.Error(), `(root).opt's slot "m" of (root).a`) {
+	if err == nil || !strings.Contains(err.Error(), `(root).opt's state 'm' for (root).a`) {
 		t.Errorf("AssertConsumed = %v, want it to name the slot", err)
 	}
 	for _, v := range []trackable.Object{a, b} {
@@ -148,7 +148,7 @@ func TestSlotsThatCannotBeSavedSayWhy(t *testing.T) {
 	} {
 		opt := &optimizer{slots: []trackable.Slot{{Variable: a, Name: "m", Value: c.value}}}
 		err := saveError(tree("a", a, "opt", opt))
-		if want := `(root).opt's slot "m" of (root).a: ` + c.want; err == nil || err.Error() != want {
+		if want := `(root).opt's state 'm' for (root).a: ` + c.want; err == nil || err.Error() != want {
 			t.Errorf("%s: Save = %v, want %v", c.name, err, want)
 		}
 	}

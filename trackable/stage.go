@@ -11,9 +11,10 @@ type streamVerifier interface{ Verify(name string) error }
 // applied, and keeps what fits under the limit.
 func (p *pass) verify() error {
 	left := p.r.stageLimit
+	not := refused{p: p}
 	for _, t := range p.tasks {
 		leaf, _ := t.object.(leafNode)
-		if v, ok := p.r.src.(streamVerifier); ok && t.size() > left && !leaf.narrow() {
+		if v, ok := p.r.src.(streamVerifier); ok && t.size() > left && !leaf.narrow() && t.cast == nil {
 			if err := verifyEach(v, t); err != nil {
 				return err
 			}
@@ -23,15 +24,19 @@ func (p *pass) verify() error {
 		if err != nil {
 			return err
 		}
-		if err := leaf.checkValues(tensors); err != nil {
-			return &MismatchError{Mismatches: []*Mismatch{p.mismatch(t, err)}}
+		if err = t.convert(tensors); err == nil {
+			err = leaf.checkValues(tensors)
+		}
+		if err != nil {
+			not.add(t, err)
+			continue
 		}
 		if n := heldBytes(tensors); n <= left {
 			left -= n
 			t.held = tensors
 		}
 	}
-	return nil
+	return not.settle()
 }
 
 func verifyEach(v streamVerifier, t *task) error {
@@ -75,7 +80,7 @@ type destined interface{ destination(Object) []byte }
 func (p *pass) readInto(t *task) (done bool, err error) {
 	src, ok := p.r.src.(intoReader)
 	o, has := t.object.(destined)
-	if !ok || !has || len(t.stored) != 1 || t.stored[0].info.DType == tensor.Bool {
+	if !ok || !has || t.cast != nil || len(t.stored) != 1 || t.stored[0].info.DType == tensor.Bool {
 		return false, nil
 	}
 	dst := o.destination(t.object)

@@ -55,10 +55,10 @@ func (s *LoadStatus) AssertConsumed() error {
 	if err := s.AssertExistingObjectsMatched(); err != nil {
 		return err
 	}
-	if err := s.unresolved().err("stored without an object here"); err != nil {
+	if err := s.unresolved().err("unresolved objects in the checkpoint"); err != nil {
 		return err
 	}
-	return s.untaken().err("stored for an object that does not take it")
+	return s.untaken().err("unused attributes, stored for an object that does not take them")
 }
 
 // AssertExistingObjectsMatched returns an error unless every object here that
@@ -68,14 +68,16 @@ func (s *LoadStatus) AssertExistingObjectsMatched() error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	return s.existingMatched(s.r.unstored)
+	return s.existingMatched(s.r.unstored, s.r.skippedAt)
 }
 
-// existingMatched returns an error if there are nodes without their tensors,
-// which are given, or objects without a node.
-func (s *LoadStatus) existingMatched(unstored []int) error {
-	unassigned := lines{n: len(unstored), line: func(i int) string { return s.r.graph.Path(unstored[i]) }}
-	if err := unassigned.err("in the graph of the checkpoint, without their tensors"); err != nil {
+// existingMatched returns an error if there are nodes without their tensors, or
+// skipped ones, which are given, or objects without a node.
+func (s *LoadStatus) existingMatched(unstored, skipped []int) error {
+	if err := s.nodes(unstored).err("in the graph of the checkpoint, without their tensors"); err != nil {
+		return err
+	}
+	if err := s.nodes(skipped).err("skipped since their tensors do not fit"); err != nil {
 		return err
 	}
 	v, unmatched, err := s.unmatched()
@@ -83,7 +85,12 @@ func (s *LoadStatus) existingMatched(unstored []int) error {
 		return err
 	}
 	names := lines{n: len(unmatched), line: func(i int) string { return v.routes.path(unmatched[i]) }}
-	return names.err("here and not in the checkpoint")
+	return names.err("objects not bound to checkpointed values")
+}
+
+// nodes lists stored nodes by their paths.
+func (s *LoadStatus) nodes(ids []int) lines {
+	return lines{n: len(ids), line: func(i int) string { return s.r.graph.Path(ids[i]) }}
 }
 
 // AssertNontrivialMatch returns an error unless something besides the root
@@ -106,10 +113,10 @@ func (s *LoadStatus) AssertNontrivialMatch() error {
 		return err
 	}
 	if len(v.objects) <= 1 {
-		return fmt.Errorf("%w: nothing to restore: the root leads to no objects", ErrNotMatched)
+		return fmt.Errorf("%w: nothing to load: the root leads to no objects", ErrNotMatched)
 	}
 	names := lines{n: len(v.objects) - 1, line: func(i int) string { return v.routes.path(i + 1) }}
-	return names.err("here, and only the root is in the checkpoint")
+	return names.err("nothing except the root object is in the checkpoint")
 }
 
 // unmatched lists the objects that own tensors and are no stored node's, or
@@ -160,7 +167,7 @@ func (s *LoadStatus) unresolved() lines {
 			ids = append(ids, id)
 		}
 	}
-	return lines{n: len(ids), line: func(i int) string { return r.graph.Path(ids[i]) }}
+	return s.nodes(ids)
 }
 
 // untaken lists the tensors stored for an object that has no use for them, and

@@ -60,7 +60,7 @@ func TestAssertionsListAtMostTenNames(t *testing.T) {
 	}
 	s := restored(t, tree(), saved(t, stored), nil)
 	err := s.AssertConsumed()
-	want := "not matched: stored without an object here: (root).va, "
+	want := "not matched: unresolved objects in the checkpoint: (root).va, "
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.HasSuffix(err.Error(), "(root).vj and 2 more") {
 		t.Errorf("AssertConsumed = %v, want %s… and 2 more", err, want)
 	}
@@ -70,7 +70,7 @@ func TestUntakenTensorsAreNamed(t *testing.T) {
 	src := saved(t, tree("v", scalar(1)))
 	s := restored(t, tree("v", tree()), src, nil)
 	err := s.AssertConsumed()
-	if want := "not matched: stored for an object that does not take it: (root).v (VARIABLE_VALUE)"; err == nil || err.Error() != want {
+	if want := "not matched: unused attributes, stored for an object that does not take them: (root).v (VARIABLE_VALUE)"; err == nil || err.Error() != want {
 		t.Errorf("AssertConsumed = %v, want %v", err, want)
 	}
 	m := &many{}
