@@ -106,6 +106,15 @@ func locateLatest(ctx context.Context, dir storage.Dir, in string) (place, error
 	return locatePath(ctx, dir, path.Join(in, p))
 }
 
+// errMissing is fs.ErrNotExist with the hint that TensorFlow gives: what Save
+// was given is not yet the path (checkpoint/checkpoint.py, Checkpoint.restore).
+func errMissing(p string) error {
+	if _, _, ok := splitNumber(p); ok {
+		return fs.ErrNotExist
+	}
+	return fmt.Errorf("%w (is a number missing, as the -1 of ckpt-1?)", fs.ErrNotExist)
+}
+
 // locatePath finds the checkpoint of exactly this path.
 func locatePath(ctx context.Context, dir storage.Dir, p string) (place, error) {
 	at, err := locateV2(ctx, dir, p)
@@ -114,7 +123,7 @@ func locatePath(ctx context.Context, dir storage.Dir, p string) (place, error) {
 	}
 	names, err := v1Files(ctx, dir, p)
 	if err == nil && len(names) == 0 {
-		err = &fs.PathError{Op: "open checkpoint", Path: p, Err: fs.ErrNotExist}
+		err = &fs.PathError{Op: "open checkpoint", Path: p, Err: errMissing(p)}
 	}
 	base, shard := cutV1Shard(p)
 	missing := missingShard(names)

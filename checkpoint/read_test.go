@@ -408,7 +408,7 @@ func TestVerifyStopsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestSaveCounterIsOptional(t *testing.T) {
+func TestScenario090SaveCounterIsOptional(t *testing.T) {
 	dir := mem.Dir()
 	c, _ := one(1)
 	if err := c.Write(background(), dir, "written"); err != nil {

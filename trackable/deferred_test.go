@@ -69,17 +69,6 @@ func TestLaterOfTwoThatWaitedWins(t *testing.T) {
 	wantValue(t, "y", y, 1)
 }
 
-func TestRestoringTheOlderAgainWins(t *testing.T) {
-	one, two := saved(t, tree("v", scalar(1))), saved(t, tree("v", scalar(2)))
-	v := scalar(0)
-	root := tree("v", v)
-	restored(t, root, one, nil)
-	restored(t, root, two, nil)
-	wantValue(t, "v", v, 2)
-	restored(t, root, one, nil)
-	wantValue(t, "v", v, 1)
-}
-
 func TestFailedDeferredRestoreIsToldByTheStatus(t *testing.T) {
 	src := saved(t, tree("b", tree("v", scalar(1), "w", scalar(1))))
 	root := tree()

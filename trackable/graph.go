@@ -15,7 +15,7 @@ type Graph struct {
 
 // GraphNode is an object as the checkpoint has it. (TensorFlow: TrackableObject)
 type GraphNode struct {
-	Children   []Edge
+	Children   []Edge // (TensorFlow: CheckpointView.children)
 	Attributes []StoredTensor
 	Slots      []StoredSlot
 	Saver      string // the registered saver that wrote the object's own files; "" for none

@@ -26,7 +26,7 @@ type Object interface {
 	// TrackableChildren lists the edges that leave the object, in an order
 	// that does not change: it decides the numbering of the saved graph.
 	// Names are unique and no Object is nil.
-	// (TensorFlow: _trackable_children)
+	// (TensorFlow: _trackable_children, TrackableView.children)
 	TrackableChildren() []Child
 }
 

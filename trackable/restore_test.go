@@ -94,25 +94,6 @@ func TestBeyondTheStageLimitTensorsAreReadTwice(t *testing.T) {
 	wantValue(t, "b", b, 2, 3)
 }
 
-func TestCrossRestoreOfAttachedAndOwnChildren(t *testing.T) {
-	// Test 75 of the semantics: names decide, not who attached them.
-	v, w, y := scalar(1), scalar(2), scalar(3)
-	w2, v2, z2 := scalar(4), scalar(5), scalar(6)
-	one := tree("v", v)
-	two := tree("w", w2)
-	attached1 := []trackable.Child{{Name: "root", Object: one}, {Name: "w", Object: w}, {Name: "y", Object: y}}
-	attached2 := []trackable.Child{{Name: "root", Object: two}, {Name: "v", Object: v2}, {Name: "z", Object: z2}}
-	src1, src2 := saved(t, one, attached1...), saved(t, two, attached2...)
-	restored(t, one, src2, &trackable.RestoreOptions{Attached: attached1})
-	wantValue(t, "v", v, 5)
-	wantValue(t, "w", w, 4)
-	wantValue(t, "y", y, 3)
-	restored(t, two, src1, &trackable.RestoreOptions{Attached: attached2})
-	wantValue(t, "w2", w2, 2)
-	wantValue(t, "v2", v2, 1)
-	wantValue(t, "z2", z2, 6)
-}
-
 func TestFirstOfTwoObjectsForOneStoredWins(t *testing.T) {
 	shared := scalar(5)
 	src := saved(t, tree("a", shared, "b", shared))
@@ -125,18 +106,6 @@ func TestFirstOfTwoObjectsForOneStoredWins(t *testing.T) {
 	}
 	if s.AssertConsumed() == nil || s.AssertExistingObjectsMatched() == nil {
 		t.Error("assertions pass, want both to fail for b")
-	}
-}
-
-func TestOneObjectForTwoStored(t *testing.T) {
-	src := saved(t, tree("a", tree("x", scalar(1)), "b", tree("y", scalar(2))))
-	x, y := scalar(0), scalar(0)
-	both := tree("x", x, "y", y)
-	s := restored(t, tree("a", both, "b", both), src, nil)
-	wantValue(t, "x", x, 1)
-	wantValue(t, "y", y, 2)
-	if err := s.AssertConsumed(); err != nil {
-		t.Errorf("AssertConsumed = %v, want nil", err)
 	}
 }
 

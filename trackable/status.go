@@ -20,14 +20,19 @@ type LoadStatus struct {
 // Node.Track, or nil. The assertions return it too.
 func (s *LoadStatus) Err() error { return errors.Join(s.r.errs...) }
 
-// Warnings returns what Restore found odd and went on from: references that
-// are shared in the checkpoint and not here.
+// Warnings returns what TensorFlow logs, in part only when the status is
+// collected: references that are shared in the checkpoint and not here and,
+// unless ExpectPartial was called, what the checkpoint holds and nothing took.
 func (s *LoadStatus) Warnings() []string {
 	c := s.r.conflicts
+	all := c.first[:len(c.first):len(c.first)]
 	if c.n > len(c.first) {
-		return append(c.first[:len(c.first):len(c.first)], fmt.Sprintf("and %d more", c.n-len(c.first)))
+		all = append(all, fmt.Sprintf("and %d more", c.n-len(c.first)))
 	}
-	return c.first
+	for _, line := range s.Unused() {
+		all = append(all, "in the checkpoint and not restored (ExpectPartial silences this): "+line)
+	}
+	return all
 }
 
 // ExpectPartial says that not all of the checkpoint is wanted: Unused returns
