@@ -38,7 +38,7 @@ func nodeOf(o Object) *Node {
 // another object. What a checkpoint that was restored earlier holds for o and
 // for what it leads to is restored now, the newest checkpoint's first; what
 // goes wrong is told by that restore's LoadStatus.
-// (TensorFlow: Trackable._track_trackable, restore on create)
+// (TensorFlow: _track_trackable, restore on create)
 func (n *Node) Track(name string, o Object) *Node {
 	n.set(name, o)
 	n.runWaiting(awaited{name: name}, o)
