@@ -38,6 +38,7 @@ type Listing struct {
 // the oldest to the newest. It takes one listing of the directory and opens
 // the state file, those files that may be V1 checkpoints by their names, and
 // receipts if asked to; never an index or a data file.
+// (TensorFlow: get_checkpoint_mtimes)
 func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, error) {
 	if o == nil {
 		o = new(ListOptions)

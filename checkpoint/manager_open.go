@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
 )
 
 // open reads what there is.
@@ -48,6 +51,7 @@ func (m *Manager) load(ctx context.Context, text []byte) error {
 		return m.rebuild(ctx, sets, now, text != nil)
 	}
 	m.takeOver(s, sets, now)
+	m.dropGone()
 	if err := m.findLatest(ctx, s, sets); err != nil {
 		return err
 	}
@@ -183,6 +187,7 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 			return err
 		}
 	}
+	m.dropGone()
 	m.writing = true
 	return nil
 }
@@ -203,4 +208,22 @@ func (m *Manager) refresh(text []byte) {
 			m.l.others = append(m.l.others, c)
 		}
 	}
+	for _, c := range m.l.active {
+		// Whoever took it off the list may have removed it.
+		m.files.stale = m.files.stale || find(managed, c.Path) < 0
+	}
+}
+
+// dropGone takes checkpoints off the list that somebody else has removed, as
+// a survey shows: counted on, they would make retention remove those that are
+// there. One that a sweep removed in part stays listed for the next.
+func (m *Manager) dropGone() {
+	m.l.active = slices.DeleteFunc(slices.Clone(m.l.active), func(c retention.Checkpoint) bool {
+		s := m.files.sets[c.Path]
+		gone := s == nil || s.index == nil && len(s.data) == 0
+		if gone {
+			m.o.Logger.Warn("a listed checkpoint is gone", "path", c.Path)
+		}
+		return gone
+	})
 }

@@ -2,40 +2,128 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// Remove removes checkpoints, all files of each: the indexes first, and the
-// others when that is durable. One that is not there is no error. What pins
-// and policies say it does not ask, and it leaves the state file alone; to
-// thin out a manager's directory is the manager's own business.
+// Remove removes checkpoints: first what the state file says of them, then
+// the indexes, then all other files, each durable before the next. Where the
+// latest is among them, the newest that stays becomes the latest. One that is
+// not there is no error. Pins and policies are not asked: to thin out its
+// directory is a manager's own business. A manager at work in this process
+// notices at its next save. (TensorFlow: remove_checkpoint)
 func Remove(ctx context.Context, dir storage.Dir, paths ...string) error {
-	err := exclusive(ctx, dir, func() error {
-		var indexes, others []string
-		for _, p := range paths {
-			sets, err := scan(ctx, dir, p+".")
-			if err != nil {
-				return err
-			}
-			for _, s := range []*fileSet{sets[p], sets[recoveryOf(p)]} {
-				if s == nil {
-					continue
-				}
-				if s.index != nil {
-					indexes = append(indexes, s.index.Name)
-				}
-				others = append(others, s.others()...)
-			}
-		}
-		if len(indexes)+len(others) == 0 {
-			return nil
-		}
-		return storage.RemoveAll(ctx, dir, indexes, others)
-	})
+	err := exclusive(ctx, dir, func() error { return removeAlone(ctx, dir, paths) })
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}
 	return nil
+}
+
+func removeAlone(ctx context.Context, dir storage.Dir, paths []string) error {
+	var indexes, others []string
+	gone := make(map[string]bool)
+	for _, p := range paths {
+		if err := checkPath(p); err != nil {
+			return err
+		}
+		index, files, err := filesOf(ctx, dir, p)
+		if err != nil {
+			return err
+		}
+		indexes, others = append(indexes, index...), append(others, files...)
+		gone[p] = true
+		// One that Save put into a directory below is listed there.
+		if in, base := path.Split(p); in != "" {
+			if err := unlist(ctx, storage.Sub(dir, path.Clean(in)), map[string]bool{base: true}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := unlist(ctx, dir, gone); err != nil || len(indexes)+len(others) == 0 {
+		return err
+	}
+	return storage.RemoveAll(ctx, dir, indexes, others)
+}
+
+// filesOf returns the names of all files of a checkpoint: the indexes, of
+// which an interrupted overwrite leaves two, and the others.
+func filesOf(ctx context.Context, dir storage.Dir, p string) (indexes, others []string, err error) {
+	sets, err := scan(ctx, dir, p+".")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range []*fileSet{sets[p], sets[recoveryOf(p)]} {
+		if s == nil {
+			continue
+		}
+		if s.index != nil {
+			indexes = append(indexes, s.index.Name)
+		}
+		others = append(others, s.others()...)
+	}
+	if len(indexes) > 0 {
+		return indexes, others, nil
+	}
+	at, err := locatePath(ctx, dir, p)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, others, nil
+	}
+	return nil, append(others, at.v1...), err
+}
+
+// unlist takes checkpoints out of a state file. A broken one it leaves alone.
+func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
+	was, err := ReadState(ctx, dir)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return unlessIO(err)
+	}
+	s := was.without(gone)
+	if s.ModelCheckpointPath == "" {
+		newest, err := latestOnDisk(ctx, dir, func(p string) bool { return ofDirectory(p) && !gone[p] })
+		if errors.Is(err, fs.ErrNotExist) {
+			return storage.RemoveAll(ctx, dir, []string{stateName})
+		}
+		if err != nil {
+			return err
+		}
+		s.ModelCheckpointPath = newest
+	} else if len(s.AllModelCheckpointPaths) == len(was.AllModelCheckpointPaths) {
+		return nil
+	}
+	return WriteState(ctx, dir, s)
+}
+
+// without returns s without the checkpoints that are gone. If the latest is
+// one of them, the last that stays is the latest; "" if none does.
+func (s State) without(gone map[string]bool) State {
+	is := func(entry string) bool {
+		p, _, ok := localPath(entry)
+		return ok && gone[p]
+	}
+	left := State{ModelCheckpointPath: s.ModelCheckpointPath, LastPreservedTimestamp: s.LastPreservedTimestamp}
+	timed := len(s.AllModelCheckpointTimestamps) == len(s.AllModelCheckpointPaths)
+	for i, p := range s.AllModelCheckpointPaths {
+		if is(p) {
+			continue
+		}
+		left.AllModelCheckpointPaths = append(left.AllModelCheckpointPaths, p)
+		if timed {
+			left.AllModelCheckpointTimestamps = append(left.AllModelCheckpointTimestamps, s.AllModelCheckpointTimestamps[i])
+		}
+	}
+	if is(s.ModelCheckpointPath) {
+		left.ModelCheckpointPath = ""
+		if n := len(left.AllModelCheckpointPaths); n > 0 {
+			left.ModelCheckpointPath = left.AllModelCheckpointPaths[n-1]
+		}
+	}
+	return left
 }

@@ -231,6 +231,10 @@ def repeated(text, field):
     return re.sub(rf"^({field}: .*\n)", r"\1\1", text, count=1, flags=re.M)
 
 
+def first(text, field):
+    return next((line for line in text.splitlines(True) if line.startswith(field)), "")
+
+
 def without_last(text, field):
     all_lines = text.splitlines(True)
     at = [i for i, line in enumerate(all_lines) if line.startswith(field)]
@@ -253,7 +257,7 @@ EDITS = {
     "no times": lambda text, w: lines(text, lambda l: not l.startswith(TIMES)),
     "fewer times": lambda text, w: without_last(text, TIMES),
     "more times": lambda text, w: repeated(text, TIMES),
-    "a path twice": lambda text, w: repeated(repeated(text, PATHS), TIMES),
+    "a path twice": lambda text, w: text + first(text, PATHS) + first(text, TIMES),
     "fewer paths": lambda text, w: without_last(without_last(text, PATHS), TIMES),
     "no preserved": lambda text, w: lines(text, lambda l: not l.startswith("last_preserved")),
     "preserved now": lambda text, w: preserved(text, w.time),
