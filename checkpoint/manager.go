@@ -63,6 +63,12 @@ type ManagerOptions struct {
 	// Hooks are called when something happens.
 	// (TensorFlow: experimental_write_callbacks)
 	Hooks *Hooks
+	// Run is what the run is called that this is, for receipts. Package
+	// experiment sets it.
+	Run string
+	// Revision is the version of the program's source, for receipts.
+	// Default: BuildRevision.
+	Revision *Revision
 	// Now is the clock. Default: that of the Checkpoint's options.
 	Now func() time.Time
 	// Logger is told of saves and of what was worked around. Default: that
@@ -107,6 +113,7 @@ type Manager struct {
 	shown    shown
 	lastStep *int64   // step of the last save or restore
 	passed   []Broken // by the last RestoreOrInitialize
+	from     string   // which checkpoint the objects were restored from
 	pending  []*save  // asynchronous, not written yet, oldest first
 }
 
@@ -142,6 +149,7 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 	if err := m.o.check(); err != nil {
 		return nil, fmt.Errorf("manager options: %w", err)
 	}
+	m.o.Revision = m.o.Revision.orBuilt()
 	m.l.name, m.lastStep = m.o.CheckpointName, m.o.LastCheckpointStep
 	if err := m.open(ctx); err != nil {
 		return nil, fmt.Errorf("open manager: %w", err)
@@ -204,6 +212,7 @@ func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err err
 	if err != nil {
 		return "", err
 	}
+	m.ContinueFrom(path)
 	if path == "" {
 		return "", m.initialize(ctx)
 	}

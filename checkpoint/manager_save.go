@@ -256,6 +256,7 @@ func (s *save) writing() *writing {
 	m := s.m
 	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger}
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Metrics: s.o.Metrics}
+	m.provenance(&w.receipt)
 	return w
 }
 

@@ -1,0 +1,25 @@
+package checkpoint
+
+import (
+	"runtime/debug"
+	"testing"
+)
+
+func TestTheRevisionIsTheOneTheProgramWasBuiltFrom(t *testing.T) {
+	settings := []debug.BuildSetting{
+		{Key: "-buildmode", Value: "exe"},
+		{Key: "vcs", Value: "git"},
+		{Key: "vcs.revision", Value: "c0ffee"},
+		{Key: "vcs.modified", Value: "true"},
+	}
+	if got, want := revisionIn(settings), (Revision{"c0ffee", true}); got != want {
+		t.Errorf("revisionIn(%v) = %v, want %v", settings, got, want)
+	}
+	settings[3].Value = "false"
+	if got, want := revisionIn(settings), (Revision{Commit: "c0ffee"}); got != want {
+		t.Errorf("revisionIn(%v) = %v, want %v", settings, got, want)
+	}
+	if got := revisionIn(nil); got != (Revision{}) {
+		t.Errorf("revisionIn(nil) = %v, want none", got)
+	}
+}
