@@ -26,6 +26,7 @@ import events
 import graphs
 import histories
 import models
+import sharding
 import values
 import writers
 
@@ -134,6 +135,7 @@ def restore_model(model, path, seed):
 
 events.register(call)
 histories.register(call)
+sharding.register(call)
 
 
 def main():
