@@ -18,7 +18,9 @@ import (
 // (TensorFlow: experimental_write_callbacks)
 type Hooks struct {
 	// BeforeSave is called in Save with the path of the checkpoint to be. An
-	// error refuses the save: nothing has changed then.
+	// error refuses the save: nothing has changed then. It may not write to
+	// the directory with functions of this package, such as Pin: it is the
+	// save's turn there.
 	BeforeSave func(ctx context.Context, path string) error
 	// AfterCommit is called when a checkpoint is durable and the latest, by
 	// the goroutine that wrote it.

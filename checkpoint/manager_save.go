@@ -3,11 +3,7 @@ package checkpoint
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -24,8 +20,14 @@ type SaveOptions struct {
 	Force bool
 	// Step goes into the receipt. Default: what StepCounter returns.
 	Step *int64
+	// Epoch, how many are done, goes into the receipt.
+	Epoch *int64
 	// Metrics go into the receipt, and retention policies see them.
 	Metrics map[string]float64
+	// Tags are what people call the checkpoint; they go into the receipt.
+	Tags []string
+	// Pin is why no rule may remove the checkpoint, "" if one may.
+	Pin string
 }
 
 // Save saves the checkpoint if it is due, and returns its path, or "" if it is
@@ -73,7 +75,7 @@ func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {
 		return nil, errManagerClosed
 	}
 	s := &save{m: m, o: o}
-	s.o.Step, s.o.Metrics = copyOf(o.Step), maps.Clone(o.Metrics)
+	s.o.Step = copyOf(o.Step)
 	if !s.due() {
 		return nil, nil
 	}
@@ -154,90 +156,6 @@ func (s *save) now(ctx context.Context) error {
 	return err
 }
 
-// later takes a snapshot and lets it be written in its turn.
-func (s *save) later(ctx context.Context) (*Saving, error) {
-	m := s.m
-	switch err := m.c.room(ctx, m.o.Async, m); {
-	case errors.Is(err, ErrSkipped):
-		m.o.Logger.Warn("save skipped: others are still to be written", "waiting", m.c.queue.Waiting())
-		return nil, nil
-	case err != nil:
-		return nil, s.outcome(ctx, err)
-	}
-	w := s.writing()
-	err := s.openOnce(ctx)
-	if err == nil {
-		err = s.counted(ctx, w, func() error { return w.snapshot(ctx) })
-	}
-	if err != nil {
-		return nil, s.outcome(ctx, err)
-	}
-	if n, ok := numberOf(m.o.CheckpointName, s.path); ok {
-		m.reserved = max(m.reserved, n)
-	}
-	m.enqueue(s)
-	ctx = context.WithoutCancel(ctx)
-	return m.c.later(s.path, m.o.Async, m,
-		func() error { return s.writeLater(ctx, w) },
-		func(err error) error { return s.ended(ctx, err) }), nil
-}
-
-// openOnce finds out, before the first asynchronous save, what is there.
-func (s *save) openOnce(ctx context.Context) (err error) {
-	m := s.m
-	if err := m.lockFirst(ctx); err != nil || m.surveyed {
-		return err
-	}
-	waited := m.c.queue.Do(ctx, func() {
-		err = inTurn(ctx, m.lock, func() error { return m.openForWriting(ctx) })
-		m.show()
-	})
-	if err == nil {
-		err = waited
-	}
-	m.surveyed = err == nil
-	return err
-}
-
-// writeLater is the part of an asynchronous save that the queue runs.
-func (s *save) writeLater(ctx context.Context, w *writing) error {
-	m := s.m
-	// Much may have happened since it was asked whether the path is free.
-	w.free, w.start = false, m.o.Now()
-	err := inTurn(ctx, m.lock, func() error {
-		if err := m.openForWriting(ctx); err != nil {
-			return err
-		}
-		return s.write(ctx, w)
-	})
-	m.show()
-	m.tell(ctx)
-	return err
-}
-
-// enqueue notes an asynchronous save.
-func (m *Manager) enqueue(s *save) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.pending = append(m.pending, s)
-}
-
-// ended is told the outcome of an asynchronous save.
-func (s *save) ended(ctx context.Context, err error) error {
-	m := s.m
-	m.mu.Lock()
-	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
-	m.mu.Unlock()
-	switch {
-	case errors.Is(err, ErrReplaced):
-		m.o.Logger.Warn("save replaced by a newer one before it was written", "path", s.path)
-		return fmt.Errorf("save %s: %w", s.path, err)
-	case err != nil:
-		m.o.Logger.Error("save failed", "path", s.path, "err", err)
-	}
-	return s.outcome(ctx, err)
-}
-
 // outcome says what has failed, also to the hook.
 func (s *save) outcome(ctx context.Context, err error) error {
 	if err == nil {
@@ -253,9 +171,10 @@ func (s *save) outcome(ctx context.Context, err error) error {
 }
 
 func (s *save) writing() *writing {
-	m := s.m
+	m, o := s.m, s.o
 	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger}
-	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Metrics: s.o.Metrics}
+	// A copy, because it may be written when the caller has changed his own.
+	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}.clone()
 	m.provenance(&w.receipt)
 	return w
 }
@@ -283,7 +202,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	m := s.m
 	next, err := s.publish(ctx, w)
 	if err != nil {
-		m.half = append(m.half, s.entry(w.receipt.Time))
+		m.half = append(m.half, w.entry())
 		m.files.stale = true
 		return err
 	}
@@ -325,7 +244,7 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 	if err := w.publish(ctx); err != nil {
 		return ledger{}, err
 	}
-	next = next.saved(s.entry(w.receipt.Time))
+	next = next.saved(w.entry())
 	return next, s.m.record(ctx, next, storage.WriteFile)
 }
 
@@ -369,12 +288,10 @@ func (s *save) number(count int64) int64 {
 	return count
 }
 
-func (s *save) entry(now time.Time) retention.Checkpoint {
-	c := retention.Checkpoint{Path: s.path, Time: now, Metrics: maps.Clone(s.o.Metrics)}
-	if s.step != nil {
-		c.Step = *s.step
-	}
-	return c
+// entry returns what the manager's list has of w.
+func (w *writing) entry() retention.Checkpoint {
+	r := w.receipt.clone()
+	return r.checkpoint(w.path, r.Time)
 }
 
 // record writes the state file by write, if it is not already so.

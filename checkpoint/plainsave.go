@@ -17,6 +17,8 @@ type plainSave struct {
 	lock  storage.Held
 	state State // of below, as it is before the save
 
+	counts bool // it is Save: the path may not be taken
+
 	// Not of Write: dir/prefix is below/base.
 	prefix, base string
 	below        storage.Dir
@@ -82,13 +84,16 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 
 // writeLater is what the queue runs.
 func (s *plainSave) writeLater(ctx context.Context, write func(context.Context) error) error {
-	// Much may have happened since it was asked whether the path is free.
-	s.w.free, s.w.start = false, s.c.o.Now()
+	s.w.start = s.c.o.Now()
 	return inTurn(ctx, s.lock, func() error {
-		if err := s.look(ctx); err != nil {
-			return err
+		err := s.look(ctx)
+		if err == nil {
+			err = s.w.lookAgain(ctx, s.counts)
 		}
-		return write(ctx)
+		if err == nil {
+			err = write(ctx)
+		}
+		return err
 	})
 }
 
@@ -147,6 +152,7 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 		n, s.w.free, err = nextFree(ctx, s.below, s.base, s.state, was)
 		return n, err
 	}
+	s.counts = true
 	return s.c.counting(next, func(count int64) error {
 		s.w.path = numbered(s.prefix, count)
 		if err := s.c.hand(&s.w); err != nil {

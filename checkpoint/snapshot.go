@@ -2,6 +2,8 @@ package checkpoint
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"iter"
 	"slices"
 
@@ -48,4 +50,20 @@ func sequence(list []format.Named) iter.Seq2[format.Named, error] {
 			}
 		}
 	}
+}
+
+// lookAgain is for what is written later than its path was chosen: somebody
+// else of this process, with another Checkpoint, may have taken it since. One
+// that counts is never written over that.
+func (w *writing) lookAgain(ctx context.Context, counts bool) error {
+	w.free = false
+	if !counts {
+		return nil
+	}
+	is, err := occupied(ctx, w.dir, w.path)
+	if is {
+		return fmt.Errorf("the number was taken by somebody else meanwhile: %w", fs.ErrExist)
+	}
+	w.free = err == nil
+	return err
 }

@@ -1,0 +1,95 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// later takes a snapshot and lets it be written in its turn.
+func (s *save) later(ctx context.Context) (*Saving, error) {
+	m := s.m
+	switch err := m.c.room(ctx, m.o.Async, m); {
+	case errors.Is(err, ErrSkipped):
+		m.o.Logger.Warn("save skipped: others are still to be written", "waiting", m.c.queue.Waiting())
+		return nil, nil
+	case err != nil:
+		return nil, s.outcome(ctx, err)
+	}
+	w := s.writing()
+	err := s.openOnce(ctx)
+	if err == nil {
+		err = s.counted(ctx, w, func() error { return w.snapshot(ctx) })
+	}
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	if n, ok := numberOf(m.o.CheckpointName, s.path); ok {
+		m.reserved = max(m.reserved, n)
+	}
+	m.enqueue(s)
+	ctx = context.WithoutCancel(ctx)
+	return m.c.later(s.path, m.o.Async, m,
+		func() error { return s.writeLater(ctx, w) },
+		func(err error) error { return s.ended(ctx, err) }), nil
+}
+
+// openOnce finds out, before the first asynchronous save, what is there.
+func (s *save) openOnce(ctx context.Context) (err error) {
+	m := s.m
+	if err := m.lockFirst(ctx); err != nil || m.surveyed {
+		return err
+	}
+	waited := m.c.queue.Do(ctx, func() {
+		err = inTurn(ctx, m.lock, func() error { return m.openForWriting(ctx) })
+		m.show()
+	})
+	if err == nil {
+		err = waited
+	}
+	m.surveyed = err == nil
+	return err
+}
+
+// writeLater is the part of an asynchronous save that the queue runs.
+func (s *save) writeLater(ctx context.Context, w *writing) error {
+	m := s.m
+	w.start = m.o.Now()
+	err := inTurn(ctx, m.lock, func() error {
+		err := m.openForWriting(ctx)
+		if err == nil {
+			err = w.lookAgain(ctx, s.o.CheckpointNumber == nil)
+		}
+		if err == nil {
+			err = s.write(ctx, w)
+		}
+		return err
+	})
+	m.show()
+	m.tell(ctx)
+	return err
+}
+
+// enqueue notes an asynchronous save.
+func (m *Manager) enqueue(s *save) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, s)
+}
+
+// ended is told the outcome of an asynchronous save.
+func (s *save) ended(ctx context.Context, err error) error {
+	m := s.m
+	m.mu.Lock()
+	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
+	m.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrReplaced):
+		m.o.Logger.Warn("save replaced by a newer one before it was written", "path", s.path)
+		return fmt.Errorf("save %s: %w", s.path, err)
+	case err != nil:
+		m.o.Logger.Error("save failed", "path", s.path, "err", err)
+	}
+	return s.outcome(ctx, err)
+}
