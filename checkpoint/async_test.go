@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"testing"
 	"testing/synctest"
 
@@ -178,4 +179,196 @@ func wantEverything(t *testing.T, dir storage.Dir, path string, n int) {
 	if c.SaveCounter() != number || r.SaveCounter != number {
 		t.Errorf("%s has save counter %d, its receipt %d, want %d", path, c.SaveCounter(), r.SaveCounter, number)
 	}
+}
+
+// TestScenario112OneWriteAtATimeInOrder: with TensorFlow's queue, which has
+// no room to wait in, a save waits for the writing of the one before.
+func TestScenario112OneWriteAtATimeInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newGated()
+		c, v := one(0)
+		m := newManager(t, c, dir, &ManagerOptions{Async: &Async{}})
+		returned, end := 0, make(chan struct{})
+		go func() {
+			defer close(end)
+			for n := range 4 {
+				v.Value[0] = float32(n)
+				if _, err := m.Save(background(), nil); err != nil {
+					t.Error(err)
+				}
+				returned++
+			}
+		}()
+		for n := range 4 {
+			synctest.Wait()
+			if want := min(n+1, 4); returned != want {
+				t.Errorf("with %d written, %d saves have returned, want %d", n, returned, want)
+			}
+			wantPaths(t, "on disk", onDisk(t, dir.Dir), numbers(n)...)
+			dir.let(1)
+		}
+		<-end
+		mustSync(t, m)
+		for n := range 4 {
+			if got, want := <-dir.entered, fmt.Sprint("ckpt-", n+1); got != want {
+				t.Errorf("written as number %d: %s, want %s", n, got, want)
+			}
+			if got := value(t, dir.Dir, fmt.Sprint("ckpt-", n+1)); got != float32(n) {
+				t.Errorf("ckpt-%d has %v, want %d", n+1, got, n)
+			}
+		}
+		if dir.top != 1 {
+			t.Errorf("%d saves were written at a time, want 1", dir.top)
+		}
+	})
+}
+
+// numbers returns ckpt-1 to ckpt-n.
+func numbers(n int) []string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprint("ckpt-", i+1))
+	}
+	return list
+}
+
+// TestScenario115RestoreWaitsForPendingWrites, as do Read and
+// RestoreOrInitialize, which TensorFlow lets initialize anew (P28).
+func TestScenario115RestoreWaitsForPendingWrites(t *testing.T) {
+	restores := map[string]func(*Manager) error{
+		"Restore": func(m *Manager) error { _, err := m.c.Restore(background(), m.dir, "ckpt-1"); return err },
+		"Read":    func(m *Manager) error { _, err := m.c.Read(background(), m.dir, "ckpt-1"); return err },
+		"RestoreOrInitialize": func(m *Manager) error {
+			path, err := m.RestoreOrInitialize(background())
+			if path != "ckpt-1" {
+				err = errors.Join(err, fmt.Errorf("path %q", path))
+			}
+			return err
+		},
+	}
+	for name, restore := range restores {
+		synctest.Test(t, func(t *testing.T) {
+			dir := newGated()
+			c, v := one(1)
+			m := newManager(t, c, dir, &ManagerOptions{Async: &Async{}, InitFn: func(context.Context) error {
+				return errors.New("InitFn was called")
+			}})
+			mustSave(t, m, nil)
+			v.Value[0] = 2
+			var err error
+			ended := make(chan struct{})
+			go func() { err = restore(m); close(ended) }()
+			synctest.Wait()
+			select {
+			case <-ended:
+				t.Errorf("%s did not wait: %v", name, err)
+			default:
+			}
+			dir.let(1)
+			<-ended
+			if err != nil || v.Value[0] != 1 {
+				t.Errorf("%s: %v, value %v, want 1", name, err, v.Value[0])
+			}
+		})
+	}
+}
+
+// TestScenario116NumbersGoOnAfterARestart, whether or not the new process
+// restores; TensorFlow's begin at 1 again, over what is there (P26).
+func TestScenario116NumbersGoOnAfterARestart(t *testing.T) {
+	for _, restores := range []bool{false, true} {
+		dir := mem.Dir()
+		for run := range 3 {
+			c, _ := one(1)
+			m, err := NewManager(background(), c, dir, &ManagerOptions{Async: &Async{Queue: 1}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if restores {
+				if _, err := m.RestoreOrInitialize(background()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for n := range 3 {
+				if got, want := mustSave(t, m, nil), fmt.Sprint("ckpt-", 3*run+n+1); got != want {
+					t.Errorf("run %d, restores %v: Save() = %s, want %s", run, restores, got, want)
+				}
+			}
+			if err := m.Close(background()); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := m.LatestCheckpoint(), fmt.Sprint("ckpt-", 3*run+3); got != want || savedCounter(t, dir, got) != int64(3*run+3) {
+				t.Errorf("run %d: latest is %s with save counter %d, want %s", run, got, savedCounter(t, dir, got), want)
+			}
+		}
+	}
+}
+
+// savedCounter returns the save counter in a checkpoint.
+func savedCounter(t *testing.T, dir storage.Dir, path string) int64 {
+	t.Helper()
+	c, _ := one(0)
+	if _, err := c.Restore(background(), dir, path); err != nil {
+		t.Fatal(err)
+	}
+	return c.SaveCounter()
+}
+
+// TestScenario117ObjectMadeAfterTheFirstAsyncSave: it is in the snapshot like
+// all others; TensorFlow writes it as it is when its turn comes (P27).
+func TestScenario117ObjectMadeAfterTheFirstAsyncSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newGated()
+		c, _ := one(1)
+		m := newManager(t, c, dir, &ManagerOptions{Async: &Async{Queue: 3}})
+		mustSave(t, m, nil)
+		late := newEverything()
+		c.Track("e", late)
+		late.set(5)
+		path := mustSave(t, m, nil)
+		late.set(6)
+		dir.let(2)
+		mustSync(t, m)
+		got := newEverything()
+		if _, err := New(nil, Objects{"v": variable(0), "e": got}, nil).Restore(background(), dir, path); err != nil {
+			t.Fatal(err)
+		}
+		late.set(5)
+		if got.String() != late.String() {
+			t.Errorf("%s has %v, want %v", path, got, late)
+		}
+	})
+}
+
+func TestScenario118CloseDrainsPendingWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newGated()
+		c, _ := one(1)
+		m, err := NewManager(background(), c, dir, &ManagerOptions{Async: &Async{Queue: 9}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			mustSave(t, m, nil)
+		}
+		ended, cancel := context.WithCancel(background())
+		cancel()
+		if err := m.Close(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("Close() = %v, want context.Canceled", err)
+		}
+		if _, err := m.Save(background(), nil); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Save() after Close = %v, want fs.ErrClosed", err)
+		}
+		dir.let(3)
+		for range 2 {
+			if err := m.Close(background()); err != nil {
+				t.Errorf("Close() = %v, want nil", err)
+			}
+		}
+		wantPaths(t, "on disk", onDisk(t, dir.Dir), "ckpt-1", "ckpt-2", "ckpt-3")
+		if got := m.LatestCheckpoint(); got != "ckpt-3" {
+			t.Errorf("LatestCheckpoint() = %q, want ckpt-3", got)
+		}
+		synctest.Wait() // no goroutine may be left: the bubble would not end
+	})
 }

@@ -35,7 +35,8 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 		func(err error) error { return s.ended(ctx, err) }), nil
 }
 
-// openOnce finds out, before the first asynchronous save, what is there.
+// openOnce finds out, before the manager's first asynchronous save, what is
+// there. Only this once such a save waits for others of its Checkpoint.
 func (s *save) openOnce(ctx context.Context) (err error) {
 	m := s.m
 	if err := m.lockFirst(ctx); err != nil || m.surveyed {

@@ -30,15 +30,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	}
 	closed, err := m.close(ctx)
 	if err == nil {
-		select {
-		case <-closed:
-		default:
-			select {
-			case <-closed:
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-		}
+		err = wait(ctx, closed)
 	}
 	if err != nil {
 		err = fmt.Errorf("close manager: %w", err)
@@ -49,11 +41,17 @@ func (m *Manager) Close(ctx context.Context) error {
 // close refuses further saves, and puts the end of everything behind those
 // that were begun.
 func (m *Manager) close(ctx context.Context) (closed <-chan struct{}, err error) {
-	end, err := m.calls.Turn(ctx)
-	if err != nil {
-		return nil, err
+	// With a context that has ended, as after a signal, it begins nevertheless.
+	select {
+	case m.calls <- struct{}{}:
+		defer func() { <-m.calls }()
+	default:
+		end, err := m.calls.Turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer end()
 	}
-	defer end()
 	if m.closing != nil {
 		return m.closing, nil
 	}

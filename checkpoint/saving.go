@@ -29,17 +29,26 @@ func (s *Saving) Done() <-chan struct{} { return s.done }
 // ends first; the writing goes on then. An error that was returned here is not
 // returned by the next save, Sync or Close again.
 func (s *Saving) Wait(ctx context.Context) error {
-	select {
-	case <-s.done:
-	default:
-		select {
-		case <-s.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if err := wait(ctx, s.done); err != nil {
+		return err
 	}
 	s.of.told(s)
 	return s.err
+}
+
+// wait waits for done, but no longer than ctx.
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done: // also if both are
+		return nil
+	default:
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // finished returns the handle of a save that is done.
