@@ -1,0 +1,171 @@
+package callbacks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// take makes the list of the pattern's files, and the best value the best of
+// theirs, if that is better than the one known.
+func (m *ModelCheckpoint) take(ctx context.Context) error {
+	found, err := m.pattern.find(ctx, m.dir)
+	if err != nil {
+		return err
+	}
+	m.files = nil
+	for _, info := range found {
+		c := retention.Checkpoint{Path: info.Name, Time: info.ModTime}
+		r, err := checkpoint.ReadReceipt(ctx, m.dir, info.Name)
+		switch {
+		case err == nil:
+			c.Time, c.Metrics = r.Time, r.Metrics
+			if r.Step != nil {
+				c.Step = *r.Step
+			}
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, format.ErrCorrupt):
+			return err
+		}
+		m.files = append(m.files, c)
+		if v, ok := c.Metrics[m.monitor.metric]; ok && m.monitor.better(v, m.monitor.best) {
+			m.monitor.best = v
+		}
+	}
+	slices.SortFunc(m.files, func(a, b retention.Checkpoint) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
+	})
+	return nil
+}
+
+// saved adds c to the list.
+func (m *ModelCheckpoint) saved(c retention.Checkpoint) {
+	c.Metrics = maps.Clone(c.Metrics)
+	m.files = append(without(m.files, c.Path), c)
+	if v, ok := c.Metrics[m.monitor.metric]; ok && m.monitor.better(v, m.monitor.best) {
+		m.monitor.best = v
+	}
+}
+
+func without(list []retention.Checkpoint, path string) []retention.Checkpoint {
+	return slices.DeleteFunc(slices.Clone(list), func(c retention.Checkpoint) bool { return c.Path == path })
+}
+
+// Best returns the path of the best of the files there are and its value of
+// the metric; "" if none of them has one.
+func (m *ModelCheckpoint) Best() (path string, value float64) {
+	for _, c := range m.files {
+		v, ok := c.Metrics[m.monitor.metric]
+		if ok && v == v && (path == "" || m.monitor.better(v, value)) {
+			path, value = c.Path, v
+		}
+	}
+	return path, value
+}
+
+// Files returns the paths of the files there are, oldest first.
+func (m *ModelCheckpoint) Files() []string {
+	paths := make([]string, len(m.files))
+	for i, c := range m.files {
+		paths[i] = c.Path
+	}
+	return paths
+}
+
+// sweep removes what retention does not want any more. The save before it
+// stands whatever it returns; what could not be removed stays in the list.
+func (m *ModelCheckpoint) sweep(ctx context.Context) error {
+	if m.o.Retention == nil || len(m.files) == 0 {
+		return nil
+	}
+	list := slices.Clone(m.files)
+	verdicts := m.o.Retention.Judge(list)
+	if len(verdicts) != len(list) { // a policy that does not answer removes nothing
+		return nil
+	}
+	for i, v := range verdicts[:len(list)-1] { // the newest stays
+		if v.Fate == retention.Keep {
+			continue
+		}
+		if v.Fate == retention.Remove {
+			removed, err := m.remove(ctx, list[i].Path)
+			if err != nil {
+				return err
+			}
+			if !removed {
+				continue
+			}
+			m.o.Logger.Info("removed", "path", list[i].Path, "reason", v.Reason)
+		}
+		m.files = without(m.files, list[i].Path)
+	}
+	return nil
+}
+
+// remove removes a file that nobody has pinned.
+func (m *ModelCheckpoint) remove(ctx context.Context, path string) (bool, error) {
+	r, err := checkpoint.ReadReceipt(ctx, m.dir, path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, format.ErrCorrupt) {
+		return false, err
+	}
+	if r.Pinned != "" {
+		return false, nil
+	}
+	return true, checkpoint.Remove(ctx, m.dir, path)
+}
+
+// load restores the newest file.
+func (m *ModelCheckpoint) load(ctx context.Context) error {
+	newest, err := Newest(ctx, m.dir, m.pattern)
+	if err != nil || newest == "" {
+		return err
+	}
+	status, err := m.c.Read(ctx, m.dir, newest)
+	if err != nil {
+		return err
+	}
+	if err := status.AssertExistingObjectsMatched(); err != nil {
+		return fmt.Errorf("read %s: %w", newest, err)
+	}
+	m.o.Logger.Info("restored", "path", newest)
+	return nil
+}
+
+// Newest returns the newest checkpoint in dir whose name the pattern can make,
+// "" if there is none: the one that the state file names or, if that is
+// another, the one written last. Of several written at once it is the one
+// whose name comes last. (TensorFlow: _get_most_recently_modified_file_matching_pattern)
+func Newest(ctx context.Context, dir storage.Dir, p *Pattern) (string, error) {
+	found, err := p.find(ctx, dir)
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	newest := slices.MaxFunc(found, func(a, b storage.Info) int {
+		return cmp.Or(a.ModTime.Compare(b.ModTime), cmp.Compare(a.Name, b.Name))
+	}).Name
+	in, one := p.directory()
+	if !one {
+		return newest, nil // several directories, each with a state file
+	}
+	state, err := checkpoint.ReadState(ctx, storage.Sub(dir, in))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, format.ErrCorrupt) {
+			err = nil
+		}
+		return newest, err
+	}
+	named := path.Join(in, path.Base(state.ModelCheckpointPath))
+	if slices.ContainsFunc(found, func(info storage.Info) bool { return info.Name == named }) {
+		return named, nil
+	}
+	return newest, nil
+}
