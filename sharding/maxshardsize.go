@@ -67,12 +67,13 @@ func (f *filler) add(t Tensor) error {
 	size := t.Bytes
 	for size > f.remaining {
 		axis, n := f.slab(rest, t.Element)
-		switch {
-		case n > 0:
-			f.put(t.part(cut(&rest, axis, n), full))
-		case f.remaining < f.max:
+		if n == 0 && f.remaining < f.max {
 			f.open()
-		default: // no shard has more room than this one
+			continue
+		}
+		if n > 0 {
+			f.put(t.part(cut(&rest, axis, n), full))
+		} else { // no shard has more room than this one
 			f.oversized = append(f.oversized, Shard{t.part(cut(&rest, longest(rest), 1), full)})
 		}
 		size = elements(rest) * t.Element

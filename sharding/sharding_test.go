@@ -140,6 +140,8 @@ func TestStringsAreCutByTheLongest(t *testing.T) {
 		t.Errorf("described as %d bytes, an element of at most %d, want 7 and 4", s.Bytes, s.Element)
 	}
 	wantLayouts(t, []sharding.Tensor{s}, map[int64]string{7: "s", 6: "s[0,1] | s[1,1] | s[2,1] | s[3,1]"})
+	// A shard opened for the whole still counts the whole exactly.
+	wantLayouts(t, []sharding.Tensor{str("a", 8), s, str("b", 1)}, map[int64]string{8: "a | s b", 9: "a | s b", 10: "a | s b", 7: "s | b | a"})
 }
 
 func describe(t *testing.T, elems []string) sharding.Tensor {
