@@ -181,7 +181,7 @@ func TestAnyOfLatestAndEveryIsTensorFlowsSweep(t *testing.T) {
 }
 
 // TestScenario020 replays keep=2, hours=2 and a save each half hour.
-func TestScenario020(t *testing.T) {
+func TestScenario020EveryTwoHours(t *testing.T) {
 	var list []Checkpoint
 	last, preserved := seconds(-1), []string(nil)
 	for i := range 9 {
