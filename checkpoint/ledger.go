@@ -94,6 +94,19 @@ func (l ledger) saved(c retention.Checkpoint) ledger {
 	return l
 }
 
+// watchClock sees whether the clock went back behind the last preserved
+// checkpoint: either it is wrong now or it was wrong then. Nothing more would
+// be preserved before it has caught up, so the next that leaves the list is.
+func (l *ledger) watchClock(now time.Time, every time.Duration) {
+	if !now.Before(l.lastPreserved) {
+		return
+	}
+	for _, c := range l.active {
+		now = earlier(now, c.Time)
+	}
+	l.lastPreserved = now.Add(-max(every, time.Second))
+}
+
 // state returns what the state file is to say. The latest comes last, as
 // TensorFlow wants it.
 func (l ledger) state() State {
@@ -101,6 +114,10 @@ func (l ledger) state() State {
 	all := merge(l.others, l.active)
 	if i := find(all, l.latest); i >= 0 {
 		all = append(slices.Delete(slices.Clone(all), i, i+1), all[i])
+	}
+	for _, c := range l.others {
+		// What is listed no newer than this is not managed any more.
+		s.LastPreservedTimestamp = earlier(s.LastPreservedTimestamp, c.Time.Add(-time.Second))
 	}
 	for _, c := range all {
 		s.AllModelCheckpointPaths = append(s.AllModelCheckpointPaths, c.Path)

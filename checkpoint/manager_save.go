@@ -245,6 +245,9 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 		return ledger{}, err
 	}
 	next = next.saved(w.entry())
+	if !s.m.exact() {
+		next.watchClock(w.receipt.Time, s.m.o.KeepCheckpointEvery)
+	}
 	return next, s.m.record(ctx, next, storage.WriteFile)
 }
 

@@ -83,6 +83,9 @@ func makeHistory(seed, number uint64) history {
 func choice[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 
 func (a *author) event() string {
+	if last := a.h.Steps[len(a.h.Steps)-1]; last.Do == "edit" && a.IntN(2) == 0 {
+		return "open" // or the next save writes over it
+	}
 	switch n := a.IntN(100); {
 	case n < 50:
 		return "save"
