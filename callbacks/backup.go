@@ -198,7 +198,7 @@ func (b *BackupAndRestore) backUp(ctx context.Context, logs Logs) error {
 	case b.at.batch < 0: // before the epoch's first batch is at the end of the one before
 		b.epoch.Value[0]--
 	}
-	if _, err := b.manager.Save(ctx, &checkpoint.SaveOptions{Step: &now.Step, Metrics: logs}); err != nil {
+	if _, err := b.manager.Save(ctx, &checkpoint.SaveOptions{Step: &now.Step, Epoch: &now.Epoch, Metrics: logs}); err != nil {
 		return fmt.Errorf("backup: epoch %d: %w", b.at.epoch+1, err)
 	}
 	b.saved = b.saved.And(now)

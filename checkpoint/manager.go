@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -36,6 +37,10 @@ type ManagerOptions struct {
 	// CheckpointInterval is how many steps there are at least between two
 	// saves; it needs StepCounter. (TensorFlow: checkpoint_interval)
 	CheckpointInterval int64
+	// Every says which saves are due, instead of CheckpointInterval; Force
+	// saves whatever it says. It sees the step, epoch and metrics that a save
+	// is told, and those of earlier processes' saves in their receipts.
+	Every schedule.Schedule
 	// LastCheckpointStep is the step that CheckpointInterval counts from
 	// before the first save. Nil: the first save is due.
 	// (TensorFlow: last_checkpoint_step)
@@ -111,10 +116,11 @@ type Manager struct {
 
 	mu       sync.Mutex
 	shown    shown
-	lastStep *int64   // step of the last save or restore
-	passed   []Broken // by the last RestoreOrInitialize
-	from     string   // which checkpoint the objects were restored from
-	pending  []*save  // asynchronous, not written yet, oldest first
+	lastStep *int64           // step of the last save or restore
+	history  schedule.History // of the saves that are written, for Every
+	passed   []Broken         // by the last RestoreOrInitialize
+	from     string           // which checkpoint the objects were restored from
+	pending  []*save          // asynchronous, not written yet, oldest first
 }
 
 // shown is what others see of a manager's list.
@@ -154,6 +160,9 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 	if err := m.open(ctx); err != nil {
 		return nil, fmt.Errorf("open manager: %w", err)
 	}
+	if err := m.remember(ctx); err != nil {
+		return nil, fmt.Errorf("open manager: %w", err)
+	}
 	m.show()
 	return m, nil
 }
@@ -166,8 +175,13 @@ func (o *ManagerOptions) check() error {
 		return fmt.Errorf("KeepCheckpointEvery is %v, want a positive duration, or 0 for none", o.KeepCheckpointEvery)
 	case o.CheckpointInterval < 0:
 		return fmt.Errorf("CheckpointInterval is %d, want a positive number of steps, or 0 for none", o.CheckpointInterval)
+	case o.CheckpointInterval > 0 && o.Every != nil:
+		return errors.New("CheckpointInterval and Every both say when to save")
 	case o.CheckpointInterval > 0 && o.StepCounter == nil:
 		return errors.New("CheckpointInterval needs a StepCounter")
+	}
+	if err := schedule.Check(o.Every); err != nil {
+		return fmt.Errorf("Every: %w", err)
 	}
 	if err := checkPath(numbered(o.CheckpointName, 0)); err != nil {
 		return fmt.Errorf("CheckpointName: %w", err)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -106,25 +108,32 @@ type save struct {
 	step *int64 // for the receipt
 	at   *int64 // what StepCounter returns
 	path string
+
+	moment schedule.Moment // for Every
 }
 
 // due asks the interval (checkpoint_management.py, CheckpointManager.save). A
 // save that is not written yet counts as made.
 func (s *save) due() bool {
 	s.step = s.o.Step
-	if s.m.o.StepCounter == nil {
-		return true
+	if s.m.o.StepCounter != nil {
+		now := s.m.o.StepCounter()
+		s.at = &now
+		if s.step == nil {
+			s.step = &now
+		}
 	}
-	now := s.m.o.StepCounter()
-	s.at = &now
-	if s.step == nil {
-		s.step = &now
+	if s.m.o.Every != nil {
+		return s.scheduled()
+	}
+	if s.at == nil {
+		return true
 	}
 	last := s.m.lastSaved()
 	if s.m.o.CheckpointInterval == 0 || last == nil {
 		return true
 	}
-	return now != *last && (s.o.Force || now >= *last+s.m.o.CheckpointInterval)
+	return *s.at != *last && (s.o.Force || *s.at >= *last+s.m.o.CheckpointInterval)
 }
 
 // lastSaved returns the step of the newest save, nil if there is none.
@@ -222,8 +231,12 @@ func (s *save) write(ctx context.Context, w *writing) error {
 // saved lets others see that s is done.
 func (m *Manager) saved(s *save) {
 	m.show()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
+	m.history = m.history.And(s.moment)
 	if s.at != nil {
-		m.stepped(s.at)
+		m.lastStep = s.at
 	}
 }
 
