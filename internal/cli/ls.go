@@ -28,7 +28,8 @@ alone.
 
 The flags are: latest (the newest, by the state file if there is one), managed
 (a manager lists it and may remove it), kept (why it was preserved), incomplete
-(a data file is missing), receipt unreadable.`,
+(a data file is missing), rejected (a restore found its model to be wrong, and
+passes over it), receipt unreadable.`,
 		Example: `  ckpt ls run-1
   ckpt ls run-* --json | jq -r '.checkpoints[] | select(.latest).path'`,
 		Args:              wantArgs(0, -1, "PATHs"),
@@ -63,6 +64,7 @@ type checkpointJSON struct {
 	Latest    bool           `json:"latest"`
 	Managed   bool           `json:"managed"`
 	Kept      string         `json:"kept,omitempty"`
+	Rejected  string         `json:"rejected,omitempty"`
 	Metrics   map[string]any `json:"metrics,omitempty"`
 
 	ReceiptError string `json:"receipt_error,omitempty"`
@@ -116,6 +118,7 @@ func (p place) describe(l checkpoint.Listing) checkpointJSON {
 	}
 	if l.Receipt != nil {
 		c.Step, c.Kept, c.Metrics = l.Receipt.Step, l.Receipt.Kept, jsonMetrics(l.Receipt.Metrics)
+		c.Rejected = l.Receipt.Rejected
 	}
 	if l.Number >= 0 {
 		c.Number = &l.Number
@@ -198,7 +201,7 @@ func (a *app) listRow(c checkpointJSON, several bool) []cell {
 	}
 	flags := same(c.flags())
 	switch {
-	case !c.Complete || c.ReceiptError != "":
+	case !c.Complete || c.Rejected != "" || c.ReceiptError != "":
 		flags.style = yellow
 	case c.Latest:
 		flags.style = green
@@ -227,6 +230,9 @@ func (c checkpointJSON) flags() string {
 	}
 	if c.Kept != "" {
 		flags = append(flags, "kept: "+c.Kept)
+	}
+	if c.Rejected != "" {
+		flags = append(flags, "rejected: "+c.Rejected)
 	}
 	if c.ReceiptError != "" {
 		flags = append(flags, "receipt unreadable")
