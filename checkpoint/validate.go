@@ -54,15 +54,15 @@ func (v *Validation) check() error {
 		return nil
 	}
 	if v.Run == nil {
-		return errors.New("Validate needs a function to Run")
+		return errors.New("validate: Run is nil")
 	}
 	for name, t := range v.Tolerances {
 		if !t.valid() {
-			return fmt.Errorf("Validate: tolerance of %q is %v, want finite numbers, 0 or more", name, t)
+			return fmt.Errorf("validate: tolerance of %q is %v, want finite numbers, 0 or more", name, t)
 		}
 	}
 	if !v.Tolerance.valid() {
-		return fmt.Errorf("Validate: tolerance is %v, want finite numbers, 0 or more", v.Tolerance)
+		return fmt.Errorf("validate: tolerance is %v, want finite numbers, 0 or more", v.Tolerance)
 	}
 	return nil
 }
