@@ -243,9 +243,9 @@ func TestAQueuedSaveCountsForTheInterval(t *testing.T) {
 		broken := save(20, "ckpt-2")
 		save(20, "")
 		save(25, "")
-		dir.pass <- errBroken
-		if err := broken.Wait(background()); !errors.Is(err, errBroken) {
-			t.Errorf("Wait() = %v, want errBroken", err)
+		dir.pass <- errDisk
+		if err := broken.Wait(background()); !errors.Is(err, errDisk) {
+			t.Errorf("Wait() = %v, want errDisk", err)
 		}
 		save(19, "") // as after ckpt-1
 		dir.let(1)
@@ -256,8 +256,6 @@ func TestAQueuedSaveCountsForTheInterval(t *testing.T) {
 		save(35, "ckpt-4")
 	})
 }
-
-var errBroken = errors.New("broken disk")
 
 // TestManyGoroutinesSaveAtOnce is for the race detector.
 func TestManyGoroutinesSaveAtOnce(t *testing.T) {

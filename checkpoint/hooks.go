@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Hooks are functions that a Manager calls. They are called one at a time and
-// may call its methods that only read, but no save, restore, Sync or Close of
-// its Checkpoint: given the hook's context these return ErrSaving, and without
-// it they would wait for themselves. Those called after something happened are
-// called when it is recorded. A hook that panics is an error that is told as
-// that of an asynchronous save is, and changes nothing else.
+// Hooks are functions that a Manager calls: BeforeSave from Save, the others
+// from where the checkpoint is written, one at a time and when all is recorded.
+// They may call its methods that only read, but no save, restore, Sync or Close
+// of its Checkpoint: given the hook's context these return ErrSaving, and
+// without it they would wait for themselves. A hook that panics is an error
+// that is told as that of an asynchronous save is, and changes nothing else.
 // (TensorFlow: experimental_write_callbacks)
 type Hooks struct {
 	// BeforeSave is called in Save with the path of the checkpoint to be. An

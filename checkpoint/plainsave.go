@@ -40,6 +40,9 @@ func (c *Checkpoint) newPlainSave(dir storage.Dir, prefix string) *plainSave {
 // them, and writes them by write: at once, or with Async later.
 func (s *plainSave) run(ctx context.Context, prepare func(context.Context, func() error) error, write func(context.Context) error) error {
 	c := s.c
+	if c.misuse != nil {
+		return c.misuse
+	}
 	done, err := c.use(ctx)
 	if err != nil {
 		return err
