@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,14 +264,14 @@ func TestTheLoopEndsWithItsContext(t *testing.T) {
 func TestAnErrorDoesNotEndALoopThatGoesOn(t *testing.T) {
 	evaluating(t, func(e *evaluation) {
 		e.save(1)
-		broken := true
+		var mended atomic.Bool
 		dir := opened{failing{e.dir, func(op, name string) error {
-			if broken && op == "open" {
+			if !mended.Load() && op == "open" {
 				return &fs.PathError{Op: op, Path: name, Err: errDisk}
 			}
 			return nil
 		}}}
-		time.AfterFunc(1450*time.Millisecond, func() { broken = false })
+		time.AfterFunc(1450*time.Millisecond, func() { mended.Store(true) })
 		for path, err := range Iterator(background(), dir, &IteratorOptions{Timeout: time.Minute}) {
 			e.note(fmt.Sprint(path, errors.Is(err, errDisk)))
 			if err == nil {
