@@ -95,9 +95,9 @@ func TestAnAsynchronousSaveUnderWayIsNotDueAgain(t *testing.T) {
 	}
 	step = 4
 	due(false)
-	dir.pass <- errBroken
-	if err := s.Wait(background()); !errors.Is(err, errBroken) {
-		t.Fatalf("Wait = %v, want %v", err, errBroken)
+	dir.pass <- errDisk
+	if err := s.Wait(background()); !errors.Is(err, errDisk) {
+		t.Fatalf("Wait = %v, want %v", err, errDisk)
 	}
 	due(true) // what failed was not made
 	due(false)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ckpt-dev/ckpt/retention"
@@ -30,6 +31,14 @@ type SaveOptions struct {
 	Tags []string
 	// Pin is why no rule may remove the checkpoint, "" if one may.
 	Pin string
+}
+
+// clone returns a copy: what it is about may be written when the caller has
+// changed his own.
+func (o SaveOptions) clone() SaveOptions {
+	o.CheckpointNumber, o.Step, o.Epoch = copyOf(o.CheckpointNumber), copyOf(o.Step), copyOf(o.Epoch)
+	o.Metrics, o.Tags = maps.Clone(o.Metrics), slices.Clone(o.Tags)
+	return o
 }
 
 // Save saves the checkpoint if it is due, and returns its path, or "" if it is
@@ -76,8 +85,7 @@ func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {
 	if m.closing != nil {
 		return nil, errManagerClosed
 	}
-	s := &save{m: m, o: o}
-	s.o.Step = copyOf(o.Step)
+	s := &save{m: m, o: o.clone()}
 	if !s.due() {
 		return nil, nil
 	}
@@ -182,8 +190,7 @@ func (s *save) outcome(ctx context.Context, err error) error {
 func (s *save) writing() *writing {
 	m, o := s.m, s.o
 	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger}
-	// A copy, because it may be written when the caller has changed his own.
-	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}.clone()
+	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}
 	m.provenance(&w.receipt)
 	return w
 }
