@@ -30,18 +30,18 @@ func Every(d time.Duration, lastPreserved time.Time) Policy {
 
 func every(d time.Duration, last, t time.Time) Verdict {
 	if d <= 0 {
-		return Verdict{Remove, "none is kept by time"}
+		return Verdict{Fate: Remove, Reason: "none is kept by time"}
 	}
 	// Sub saturates, which serves here: a zero lastPreserved is farther
 	// away than any interval.
 	since := t.Sub(last)
 	switch {
 	case since < d:
-		return Verdict{Remove, fmt.Sprintf("not yet %s after the last kept one", span(d))}
+		return Verdict{Fate: Remove, Reason: fmt.Sprintf("not yet %s after the last kept one", span(d))}
 	case last.IsZero() || last.Unix() == 0:
-		return Verdict{Preserve, fmt.Sprintf("kept every %s: the first one", span(d))}
+		return Verdict{Fate: Preserve, Reason: fmt.Sprintf("kept every %s: the first one", span(d))}
 	}
-	return Verdict{Preserve, fmt.Sprintf("kept every %s: %s after the last kept one", span(d), span(since))}
+	return Verdict{Fate: Preserve, Reason: fmt.Sprintf("kept every %s: %s after the last kept one", span(d), span(since))}
 }
 
 // span writes a duration without the zero parts of time.Duration's String:

@@ -19,11 +19,11 @@ func Latest(n int) Policy {
 func latest(rank, n int) Verdict {
 	switch {
 	case rank <= n:
-		return Verdict{Keep, fmt.Sprintf("latest %d of %d", rank, n)}
+		return Verdict{Fate: Keep, Reason: fmt.Sprintf("latest %d of %d", rank, n)}
 	case n == 0:
-		return Verdict{Remove, "none is kept for being the latest"}
+		return Verdict{Fate: Remove, Reason: "none is kept for being the latest"}
 	case n == 1:
-		return Verdict{Remove, "older than the latest"}
+		return Verdict{Fate: Remove, Reason: "older than the latest"}
 	}
-	return Verdict{Remove, fmt.Sprintf("older than the latest %d", n)}
+	return Verdict{Fate: Remove, Reason: fmt.Sprintf("older than the latest %d", n)}
 }

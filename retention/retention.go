@@ -11,17 +11,40 @@
 //	Any(Latest(maxToKeep), Every(interval, lastPreserved))
 //
 // because in Any a Keep wins over a Preserve, which wins over a Remove: what
-// Latest still lists is not yet Every's business.
+// Latest still lists is not yet Every's business. A longer example: the latest
+// five, the best three, and one of each of the last seven days, as long as all
+// of that fits into a tebibyte:
+//
+//	All(Any(Latest(5), Best(3, Lowest("val_loss")), Daily(7, time.Local)), MaxBytes(1<<40))
+//
+// # Floors
+//
+// Some checkpoints no rule and no combination of rules takes away, when asked
+// through Judge: the newest, the newest that is verified, what is pinned, what
+// somebody holds a lease on, and the best by each Best rule.
+//
+// # Clocks
+//
+// A list is in the order of saving, and that is what counts; its times are
+// those of a clock that somebody may have set. A clock that was set back never
+// makes a rule remove what it would have kept had the clock been right; see
+// Within and Daily.
 package retention
 
 import "time"
 
 // Checkpoint is what a policy knows about one checkpoint.
 type Checkpoint struct {
-	Path    string
-	Step    int64
-	Time    time.Time // when its write was done
-	Metrics map[string]float64
+	Path     string
+	Step     *int64    // nil: not told
+	Epoch    *int64    // nil: not told
+	Time     time.Time // when its write was done
+	Size     int64     // in bytes; 0 where nobody knows
+	Metrics  map[string]float64
+	Tags     []string // what people call it
+	Pinned   string   // why no rule may remove it; "": one may
+	Leased   string   // who is reading it; "": nobody
+	Verified bool     // its files are known to be whole
 }
 
 // Fate is what becomes of a checkpoint.
@@ -30,15 +53,18 @@ type Fate int
 // The fates, the weakest first.
 const (
 	Remove   Fate = iota // its files are deleted
+	Retain               // stays on disk, unlisted, and is judged again next time
 	Preserve             // stays on disk for good, leaves the list
-	Keep                 // stays in the list
+	Keep                 // stays in the list, where a TensorFlow manager may remove it
 )
 
-// String returns "remove", "preserve" or "keep".
+// String returns "remove", "retain", "preserve" or "keep".
 func (f Fate) String() string {
 	switch f {
 	case Remove:
 		return "remove"
+	case Retain:
+		return "retain"
 	case Preserve:
 		return "preserve"
 	case Keep:
@@ -52,6 +78,7 @@ func (f Fate) String() string {
 type Verdict struct {
 	Fate   Fate
 	Reason string
+	Floor  bool // no combination of policies takes it away
 }
 
 // Policy judges a list of checkpoints.
@@ -67,3 +94,19 @@ type PolicyFunc func(list []Checkpoint) []Verdict
 
 // Judge calls f.
 func (f PolicyFunc) Judge(list []Checkpoint) []Verdict { return f(list) }
+
+// each is a policy that judges one checkpoint after the other, from the newest
+// to the oldest: most rules count from there.
+func each(rule func() func(list []Checkpoint, i int) Verdict) Policy {
+	return PolicyFunc(func(list []Checkpoint) []Verdict {
+		verdicts := make([]Verdict, len(list))
+		judge := rule()
+		for i := len(list) - 1; i >= 0; i-- {
+			verdicts[i] = judge(list, i)
+		}
+		return verdicts
+	})
+}
+
+func retain(reason string) Verdict { return Verdict{Fate: Retain, Reason: reason} }
+func remove(reason string) Verdict { return Verdict{Fate: Remove, Reason: reason} }
