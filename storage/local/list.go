@@ -21,7 +21,7 @@ func (d *dir) List(ctx context.Context, prefix string) iter.Seq2[storage.Info, e
 			yield(storage.Info{}, pathError("list", ".", because(fs.ErrInvalid, "directory path is empty")))
 			return
 		}
-		if l.walk("") {
+		if l.walkFrom(l.deepest()) {
 			l.alive()
 		}
 	}
@@ -46,6 +46,35 @@ func (l *lister) alive() bool {
 		return l.stop(err)
 	}
 	return true
+}
+
+// deepest returns the directory that the prefix reaches into, "" or a name that
+// ends with a slash, if walking from the top would come there.
+func (l *lister) deepest() string {
+	in := l.prefix[:strings.LastIndexByte(l.prefix, '/')+1]
+	name := strings.TrimSuffix(in, "/")
+	if name == "" || storage.CheckName("list", name) != nil {
+		return ""
+	}
+	for at := name; at != "."; at = path.Dir(at) {
+		info, err := l.d.fsys.Lstat(filepath.Join(l.d.root, filepath.FromSlash(at)))
+		if reserved(path.Base(at)) || err == nil && !info.IsDir() || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return ""
+		}
+	}
+	return in
+}
+
+// walkFrom spares a listing of a few files the look at all that lies beside
+// the directory they are in. That the very root is missing is an error, and
+// that in is, none.
+func (l *lister) walkFrom(in string) bool {
+	if in != "" {
+		if _, err := l.d.fsys.Stat(l.d.root); err != nil {
+			in = ""
+		}
+	}
+	return l.walk(in)
 }
 
 // walk lists the directory in: "" or a name that ends with a slash.
