@@ -112,7 +112,7 @@ func (m *Manager) committed(w *writing) {
 func (m *Manager) removed(c judged) {
 	if h := m.o.Hooks; h != nil && h.AfterRemoval != nil {
 		e := Event{Path: c.Path, Reason: c.reason}
-		e.Receipt = Receipt{Path: c.Path, Time: c.Time, Step: &c.Step, Metrics: maps.Clone(c.Metrics)}
+		e.Receipt = Receipt{Path: c.Path, Time: c.Time, Step: copyOf(c.Step), Epoch: copyOf(c.Epoch), Metrics: maps.Clone(c.Metrics)}
 		m.events = append(m.events, func(ctx context.Context) { m.told(ctx, "AfterRemoval", h.AfterRemoval, e) })
 	}
 }

@@ -287,7 +287,7 @@ func TestTheBodyRunsUnderALease(t *testing.T) {
 		e.save(1)
 		e.run(&IteratorOptions{Timeout: time.Second, Lease: &LeaseOptions{Holder: "evaluator"}}, func(path string) bool {
 			time.Sleep(time.Hour) // much longer than a lease holds by itself
-			held, err := holders(background(), e.dir, time.Now(), func(string) bool { return true })
+			held, err := holders(background(), e.dir, time.Now, func(string) bool { return true })
 			if got := held["ckpt-1"]; err != nil || !strings.Contains(fmt.Sprint(got), "evaluator") {
 				t.Errorf("holders in the body = %v, %v, want the evaluator of ckpt-1", held, err)
 			}

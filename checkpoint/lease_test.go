@@ -131,11 +131,11 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := holders(background(), dir, now, func(p string) bool { return p == "ckpt-1" })
+		found, err := holders(background(), dir, func() time.Time { return now }, func(p string) bool { return p == "ckpt-1" })
 		if err != nil || found["ckpt-1"] != test.want {
 			t.Errorf("holders at %s = %q, %v, want %q", test.now, found["ckpt-1"], err, test.want)
 		}
-		if err := tidyLeases(background(), dir, now); err != nil {
+		if err := tidyLeases(background(), dir, func() time.Time { return now }); err != nil {
 			t.Error(err)
 		}
 		left := ""
@@ -147,7 +147,7 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 		}
 	}
 	writeFile(t, dir, leasePrefix("ckpt-1")+"C"+leaseSuffix, "not JSON")
-	found, err := holders(background(), dir, time.Now(), func(string) bool { return true })
+	found, err := holders(background(), dir, time.Now, func(string) bool { return true })
 	if err != nil || found["ckpt-1"] == "" {
 		t.Errorf("holders = %v, %v, want one that cannot be read", found, err)
 	}
@@ -159,7 +159,7 @@ func FuzzLease(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		dir := mem.Dir()
 		writeFile(t, dir, leasePrefix("ckpt-1")+"A"+leaseSuffix, string(text))
-		if _, err := holders(background(), dir, time.Now(), func(string) bool { return true }); err != nil {
+		if _, err := holders(background(), dir, time.Now, func(string) bool { return true }); err != nil {
 			t.Error(err)
 		}
 	})
@@ -167,7 +167,7 @@ func FuzzLease(f *testing.F) {
 
 func wantHolders(t *testing.T, dir storage.Dir, path, want string) {
 	t.Helper()
-	found, err := holders(background(), dir, time.Now(), func(p string) bool { return p == path })
+	found, err := holders(background(), dir, time.Now, func(p string) bool { return p == path })
 	if err != nil || found[path] != want {
 		t.Errorf("holders of %s = %q, %v, want %q", path, found[path], err, want)
 	}

@@ -17,20 +17,21 @@ const maxLease = 64 << 10
 
 // holders finds the leases in dir that have not run out: who holds each
 // checkpoint, "a and b". Only leases are listed, however much there is in dir,
-// and only those on paths that are asked for are read.
-func holders(ctx context.Context, dir storage.Dir, now time.Time, asked func(path string) bool) (map[string]string, error) {
+// and only those on paths that are asked for are read. The clock is asked only if
+// there are any.
+func holders(ctx context.Context, dir storage.Dir, now func() time.Time, asked func(path string) bool) (map[string]string, error) {
 	var files []storage.Info
 	err := eachFile(ctx, dir, ownDir+"/", func(info storage.Info) {
 		if p, ok := leased(info.Name); ok && asked(p) {
 			files = append(files, info)
 		}
 	})
-	if err != nil {
+	if err != nil || len(files) == 0 {
 		return nil, err
 	}
-	found := make(map[string][]string)
+	found, at := make(map[string][]string), now()
 	for _, info := range files {
-		holder, err := holderOf(ctx, dir, info, now)
+		holder, err := holderOf(ctx, dir, info, at)
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +69,7 @@ func holderOf(ctx context.Context, dir storage.Dir, info storage.Info, now time.
 // tidyLeases removes the leases that ran out long ago: their holders died. By
 // the clock of a holder that is behind, one may seem to have run out that has
 // not; it would only be written again. What fails is left for the next time.
-func tidyLeases(ctx context.Context, dir storage.Dir, now time.Time) error {
+func tidyLeases(ctx context.Context, dir storage.Dir, now func() time.Time) error {
 	var files []storage.Info
 	err := eachFile(ctx, dir, ownDir+"/", func(info storage.Info) {
 		if _, ok := leased(info.Name); ok {
@@ -80,7 +81,7 @@ func tidyLeases(ctx context.Context, dir storage.Dir, now time.Time) error {
 			return err
 		}
 		var holder string
-		if holder, err = holderOf(ctx, dir, info, now.Add(-time.Hour)); err == nil && holder == "" {
+		if holder, err = holderOf(ctx, dir, info, now().Add(-time.Hour)); err == nil && holder == "" {
 			if err = dir.Remove(ctx, info.Name); errors.Is(err, fs.ErrNotExist) {
 				err = nil
 			}

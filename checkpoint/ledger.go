@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 type ledger struct {
 	name   string                 // of the manager's checkpoints
 	active []retention.Checkpoint // managed, in the order they were saved
+	// retained are those of them that the state file does not list, and why
+	// they stay. The map is never changed, only replaced.
+	retained map[string]string
 	// others are what the state file lists of other names, or of another
 	// manager at work: kept in the file, never removed.
 	others        []retention.Checkpoint
@@ -90,6 +94,7 @@ func without(list []retention.Checkpoint, path string) []retention.Checkpoint {
 func (l ledger) saved(c retention.Checkpoint) ledger {
 	l.active = append(without(l.active, c.Path), c)
 	l.others = without(l.others, c.Path)
+	l.retained = lacking(l.retained, c.Path)
 	l.latest = c.Path
 	return l
 }
@@ -107,8 +112,23 @@ func (l *ledger) watchClock(now time.Time, every time.Duration) {
 	l.lastPreserved = now.Add(-max(every, time.Second))
 }
 
+// lacking returns a copy of a map that lacks path.
+func lacking(m map[string]string, path string) map[string]string {
+	m = maps.Clone(m)
+	delete(m, path)
+	return m
+}
+
+// forget takes a checkpoint off the list.
+func (l *ledger) forget(path string) {
+	l.active = without(l.active, path)
+	l.retained = lacking(l.retained, path)
+}
+
 // state returns what the state file is to say. The latest comes last, as
-// TensorFlow wants it.
+// TensorFlow wants it. What stays for another reason than that it is one of
+// the latest is left out: a TensorFlow manager that is at work in the
+// directory later would remove it.
 func (l ledger) state() State {
 	s := State{ModelCheckpointPath: l.latest, LastPreservedTimestamp: l.lastPreserved}
 	all := merge(l.others, l.active)
@@ -120,6 +140,9 @@ func (l ledger) state() State {
 		s.LastPreservedTimestamp = earlier(s.LastPreservedTimestamp, c.Time.Add(-time.Second))
 	}
 	for _, c := range all {
+		if _, unlisted := l.retained[c.Path]; unlisted && c.Path != l.latest {
+			continue
+		}
 		s.AllModelCheckpointPaths = append(s.AllModelCheckpointPaths, c.Path)
 		s.AllModelCheckpointTimestamps = append(s.AllModelCheckpointTimestamps, c.Time)
 	}
@@ -139,41 +162,39 @@ func merge(a, b []retention.Checkpoint) []retention.Checkpoint {
 	return append(append(all, a...), b...)
 }
 
-// newestStays is the reason of the one rule that no policy can overrule.
-const newestStays = "newest checkpoint: never removed"
-
-// judge asks the policy, and keeps the newest whatever that says. A policy
-// that does not answer for every checkpoint removes none.
-func judge(p retention.Policy, list []retention.Checkpoint) []retention.Verdict {
-	verdicts := p.Judge(slices.Clone(list))
-	if len(verdicts) != len(list) {
-		verdicts = retention.Any().Judge(list)
-	}
-	if last := len(list) - 1; last >= 0 && verdicts[last].Fate != retention.Keep {
-		verdicts[last] = retention.Verdict{Fate: retention.Keep, Reason: newestStays}
-	}
-	return verdicts
-}
-
 // sweeping is what becomes of a list.
 type sweeping struct {
 	preserve, remove []judged
+	retain           []judged // whose reason is another than before, "" for what is listed again
 }
 
-// judged is a checkpoint that leaves the list, and why.
+// judged is a checkpoint and what is to be known of its verdict.
 type judged struct {
 	retention.Checkpoint
 	reason string
 }
 
-func sorted(list []retention.Checkpoint, verdicts []retention.Verdict) sweeping {
+func (s sweeping) empty() bool { return len(s.preserve)+len(s.remove)+len(s.retain) == 0 }
+
+// judge asks the policy, and the floors that none crosses.
+func (l ledger) judge(p retention.Policy) sweeping {
 	var s sweeping
-	for i, v := range verdicts {
+	for i, v := range retention.Judge(p, l.active) {
+		c := judged{l.active[i], v.Reason}
+		was, unlisted := l.retained[c.Path]
 		switch v.Fate {
 		case retention.Remove:
-			s.remove = append(s.remove, judged{list[i], v.Reason})
+			s.remove = append(s.remove, c)
 		case retention.Preserve:
-			s.preserve = append(s.preserve, judged{list[i], v.Reason})
+			s.preserve = append(s.preserve, c)
+		case retention.Retain:
+			if !unlisted || was != c.reason {
+				s.retain = append(s.retain, c)
+			}
+		case retention.Keep:
+			if c.reason = ""; unlisted {
+				s.retain = append(s.retain, c)
+			}
 		}
 	}
 	return s

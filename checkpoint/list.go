@@ -14,7 +14,7 @@ import (
 
 // ListOptions change what List finds out.
 type ListOptions struct {
-	Receipts bool // read every receipt: one small file for each checkpoint
+	Receipts bool // read every receipt: one small file for each checkpoint, and leases
 }
 
 // Listing is a checkpoint on disk, as List finds it.
@@ -32,6 +32,7 @@ type Listing struct {
 	HasReceipt bool
 	Receipt    *Receipt // with ListOptions.Receipts, if it has one that can be read
 	ReceiptErr error    // why it cannot
+	Leased     string   // with ListOptions.Receipts: who holds it, so that retention does not remove it
 }
 
 // List returns every checkpoint in dir, listed in the state file or not, from
@@ -114,6 +115,7 @@ func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
 		if e == nil {
 			_, n, _ := splitNumber(p)
 			e = &Listing{Path: p, Number: n, Format: FormatV1, Time: info.ModTime}
+			e.HasReceipt = l.sets[p] != nil && l.sets[p].receipt != nil // somebody marked it
 			l.found[p] = e
 		}
 		files[p] = append(files[p], info.Name)
@@ -159,7 +161,12 @@ func (l *lister) latest(s State) string {
 }
 
 func (l *lister) readReceipts(ctx context.Context, dir storage.Dir) error {
+	held, err := holders(ctx, dir, time.Now, func(p string) bool { return l.found[p] != nil })
+	if err != nil {
+		return err
+	}
 	for _, e := range l.found {
+		e.Leased = held[e.Path]
 		if !e.HasReceipt {
 			continue
 		}

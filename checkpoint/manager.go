@@ -102,13 +102,14 @@ type Manager struct {
 	reserved int64         // highest number that an asynchronous save was given
 	closing  chan struct{} // not nil: Close was called; closed: all is done
 
-	l       ledger
-	seen    []byte // the state file as it was last read or written
-	gone    string // the latest checkpoint by the state file, if there is none at all
-	files   survey
-	writing bool  // opened for writing
-	locked  bool  // other processes are kept out
-	failed  error // what the last sweep could not remove
+	l        ledger
+	seen     []byte // the state file as it was last read or written
+	gone     string // the latest checkpoint by the state file, if there is none at all
+	files    survey
+	writing  bool  // opened for writing
+	locked   bool  // other processes are kept out
+	failed   error // what the last sweep could not remove
+	recalled int   // how many times recall looked at a receipt
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.
 	half   []retention.Checkpoint
@@ -121,6 +122,7 @@ type Manager struct {
 	passed   []Broken         // by the last RestoreOrInitialize
 	from     string           // which checkpoint the objects were restored from
 	pending  []*save          // asynchronous, not written yet, oldest first
+	marks    []string         // whose receipts Pin and the like have changed
 }
 
 // shown is what others see of a manager's list.

@@ -147,33 +147,3 @@ func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above
 	})
 	return found, nil
 }
-
-// checkpoint returns what retention policies see of a receipt.
-func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
-	c := retention.Checkpoint{Path: p, Time: earlier(r.Time, now), Metrics: r.Metrics}
-	if r.Step != nil {
-		c.Step = *r.Step
-	}
-	return c
-}
-
-// fillIn reads steps and metrics, which the state file does not have, for a
-// policy that may want them.
-func (m *Manager) fillIn(ctx context.Context) error {
-	if m.o.Retention == nil {
-		return nil
-	}
-	for i, c := range m.l.active {
-		r, err := ReadReceipt(ctx, m.dir, c.Path)
-		if err != nil {
-			if unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-			continue
-		}
-		filled := r.checkpoint(c.Path, c.Time)
-		filled.Time = c.Time
-		m.l.active[i] = filled
-	}
-	return nil
-}

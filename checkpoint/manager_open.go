@@ -58,7 +58,7 @@ func (m *Manager) load(ctx context.Context, text []byte) error {
 	if err := m.adopt(ctx, s, sets, now); err != nil {
 		return err
 	}
-	return m.fillIn(ctx)
+	return m.findRetained(ctx, now)
 }
 
 // parse reads a state file's text. A broken one is told and then as good as
@@ -189,6 +189,9 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 	}
 	m.dropGone()
 	m.writing = true
+	if err := tidyLeases(ctx, m.dir, m.o.Now); err != nil {
+		m.o.Logger.Warn("leases of readers that died stay", "err", err)
+	}
 	return nil
 }
 

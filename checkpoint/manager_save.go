@@ -313,8 +313,9 @@ func (s *save) number(count int64) int64 {
 
 // entry returns what the manager's list has of w.
 func (w *writing) entry() retention.Checkpoint {
-	r := w.receipt.clone()
-	return r.checkpoint(w.path, r.Time)
+	c := w.receipt.checkpoint(w.path, w.receipt.Time)
+	c.Verified = true // every byte of it was written by this process, and flushed
+	return c
 }
 
 // record writes the state file by write, if it is not already so.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -13,10 +14,10 @@ import (
 // save before it stands whatever it returns. What could not be removed stays
 // in the list, also in the state file, and with that for the next sweep.
 func (m *Manager) sweep(ctx context.Context) error {
-	s := sorted(m.l.active, judge(m.policy(), m.l.active))
-	err := errors.Join(m.preserve(ctx, s.preserve), m.remove(ctx, s.remove))
+	preserved := m.l.lastPreserved
+	err := m.settleList(ctx)
 	write := storage.WriteFileSoon // names of what is gone do no harm, should they come back
-	if len(s.preserve) > 0 {
+	if !m.l.lastPreserved.Equal(preserved) {
 		write = storage.WriteFile
 	}
 	if failed := m.record(ctx, m.l, write); failed != nil {
@@ -26,6 +27,30 @@ func (m *Manager) sweep(ctx context.Context) error {
 		m.o.Logger.Warn("surplus checkpoints stay until the next save", "err", err)
 	}
 	return err
+}
+
+// settleList does what retention says about the list. What it says without a
+// look at the directory shows whether there is anything to do; then nobody may
+// pin or lease anything until it is done.
+func (m *Manager) settleList(ctx context.Context) error {
+	if m.exact() {
+		return m.settle(ctx, m.l.judge(m.policy()))
+	}
+	m.recall(ctx)
+	if m.l.judge(m.policy()).empty() {
+		return nil
+	}
+	return betweenSweeps(ctx, m.dir, sweepPatience, func() error {
+		s, err := m.judgeAsking(ctx)
+		if err != nil {
+			return err
+		}
+		return m.settle(ctx, s)
+	})
+}
+
+func (m *Manager) settle(ctx context.Context, s sweeping) error {
+	return errors.Join(m.preserve(ctx, s.preserve), m.retain(ctx, s.retain), m.remove(ctx, s.remove))
 }
 
 // sweepAgain is for Close. If somebody else has written the state file since,
@@ -41,31 +66,71 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 	if bytes.Equal(text, m.seen) {
 		return m.sweep(ctx)
 	}
-	return m.remove(ctx, sorted(m.l.active, judge(m.policy(), m.l.active)).remove)
+	return betweenSweeps(ctx, m.dir, sweepPatience, func() error {
+		s, err := m.judgeAsking(ctx)
+		if err != nil {
+			return err
+		}
+		return m.remove(ctx, s.remove)
+	})
 }
 
 // preserve takes checkpoints off the list and leaves their files, with the
 // reason in the receipt: there it outlives the manager.
 func (m *Manager) preserve(ctx context.Context, list []judged) error {
 	for _, c := range list {
-		r, err := ReadReceipt(ctx, m.dir, c.Path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil:
-			// Not ours, or not to be understood: it gets one that says just this.
-			r = Receipt{Schema: receiptSchema, Path: c.Path, Time: c.Time}
-		case err != nil:
+		r, err := m.receiptOf(ctx, c)
+		if err != nil {
 			return err
 		}
-		r.Kept = c.reason
+		r.Kept, r.Retained = c.reason, ""
 		if err := writeReceipt(ctx, m.dir, c.Path, r); err != nil {
 			return err
 		}
-		m.l.active = without(m.l.active, c.Path)
+		m.l.forget(c.Path)
 		m.files.forget(c.Path)
 		m.l.lastPreserved = c.Time
 		m.o.Logger.Info("preserved", "path", c.Path, "reason", c.reason)
 	}
 	return nil
+}
+
+// retain leaves checkpoints out of the state file, with the reason in the
+// receipt for people to read. It is only for them: after a loss of power the
+// next manager finds the checkpoint, and a reason, again.
+func (m *Manager) retain(ctx context.Context, list []judged) error {
+	for _, c := range list {
+		r, err := m.receiptOf(ctx, c)
+		if err != nil {
+			return err
+		}
+		if r.Retained != c.reason {
+			r.Retained = c.reason
+			if err := writeReceiptSoon(ctx, m.dir, c.Path, r); err != nil {
+				return err
+			}
+		}
+		retained := maps.Clone(m.l.retained)
+		if retained == nil {
+			retained = make(map[string]string)
+		}
+		if retained[c.Path] = c.reason; c.reason == "" {
+			delete(retained, c.Path)
+		}
+		m.l.retained = retained
+		m.o.Logger.Info("retained", "path", c.Path, "reason", c.reason)
+	}
+	return nil
+}
+
+// receiptOf reads a receipt to write it again. What has none, or one not to be
+// understood, gets one that says just what is to be added.
+func (m *Manager) receiptOf(ctx context.Context, c judged) (Receipt, error) {
+	r, err := ReadReceipt(ctx, m.dir, c.Path)
+	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
+		return Receipt{Schema: receiptSchema, Path: c.Path, Time: c.Time}, nil
+	}
+	return r, err
 }
 
 // remove deletes checkpoints: all indexes, and when that is durable the other
@@ -89,7 +154,7 @@ func (m *Manager) remove(ctx context.Context, list []judged) error {
 		}
 	}
 	for _, c := range list {
-		m.l.active = without(m.l.active, c.Path)
+		m.l.forget(c.Path)
 		m.files.forget(c.Path)
 		m.o.Logger.Info("removed", "path", c.Path, "reason", c.reason)
 		m.removed(c)

@@ -31,7 +31,10 @@ func (w *writing) replace(ctx context.Context, out *output) error {
 			return err
 		}
 	}
-	err := storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
+	// Else a pin that has read the old receipt might put it over the new one.
+	err := betweenSweeps(ctx, w.dir, pinPatience, func() error {
+		return storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
+	})
 	// This removes the recovery set, or after an error brings it back. If it
 	// cannot now, the next opening for writing does.
 	if failed := settlePath(context.WithoutCancel(ctx), w.dir, w.path); failed != nil {

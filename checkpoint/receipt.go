@@ -46,6 +46,10 @@ type Receipt struct {
 	PID         int
 	Writer      string // WriterManager, WriterSave or WriterWrite
 	Kept        string // why it was preserved when it left the manager's list; "" if it was not
+	// Retained is why a manager keeps it though it does not list it, where a
+	// TensorFlow manager would remove it; "" if it lists it, or never judged
+	// it. Unlike what is kept for good it is judged again at every save.
+	Retained string
 	// Pinned is why no rule may remove it, "" if one may.
 	Pinned string
 	// Rejected is why a restore passed over it: its validation failed.
@@ -93,6 +97,15 @@ func writeReceipt(ctx context.Context, dir storage.Dir, path string, r Receipt) 
 		return err
 	}
 	return storage.WriteFile(ctx, dir, ReceiptName(path), text)
+}
+
+// writeReceiptSoon is writeReceipt for what can be found out again.
+func writeReceiptSoon(ctx context.Context, dir storage.Dir, path string, r Receipt) error {
+	text, err := r.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	return storage.WriteFileSoon(ctx, dir, ReceiptName(path), text)
 }
 
 // readBounded reads a small file whose size somebody else decided.

@@ -27,6 +27,7 @@ type receiptJSON struct {
 	PID         int               `json:"pid,omitempty"`
 	Writer      string            `json:"writer,omitempty"`
 	Kept        string            `json:"kept,omitempty"`
+	Retained    string            `json:"retained,omitempty"`
 	Pinned      string            `json:"pinned,omitempty"`
 	Rejected    string            `json:"rejected,omitempty"`
 	Tags        []string          `json:"tags,omitempty"`
@@ -44,7 +45,7 @@ type fileJSON struct {
 
 // receiptFields are the names in receiptJSON; all others are unknown.
 var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", "time", "duration_ms",
-	"files", "metrics", "host", "pid", "writer", "kept", "pinned", "rejected", "tags", "run", "restored_from",
+	"files", "metrics", "host", "pid", "writer", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
 	"commit", "dirty"}
 
 // MarshalJSON returns the text of the receipt's file, with a final newline
@@ -83,7 +84,7 @@ func (r Receipt) encode() receiptJSON {
 		Schema: r.Schema, Path: r.Path, SaveCounter: r.SaveCounter, Step: r.Step, Time: r.Time,
 		DurationMS: float64(r.Duration) / float64(time.Millisecond),
 		Host:       r.Host, PID: r.PID, Writer: r.Writer, Kept: r.Kept, Epoch: r.Epoch,
-		Pinned: r.Pinned, Rejected: r.Rejected, Tags: r.Tags,
+		Retained: r.Retained, Pinned: r.Pinned, Rejected: r.Rejected, Tags: r.Tags,
 		Run: r.Run, Restored: r.RestoredFrom, Commit: r.Commit, Dirty: r.Dirty,
 	}
 	for _, f := range r.Files {
@@ -153,7 +154,7 @@ func (j receiptJSON) decode() Receipt {
 		Schema: j.Schema, Path: j.Path, SaveCounter: j.SaveCounter, Step: j.Step, Time: j.Time,
 		Duration: milliseconds(j.DurationMS),
 		Host:     j.Host, PID: j.PID, Writer: j.Writer, Kept: j.Kept, Epoch: j.Epoch,
-		Pinned: j.Pinned, Rejected: j.Rejected, Tags: j.Tags,
+		Retained: j.Retained, Pinned: j.Pinned, Rejected: j.Rejected, Tags: j.Tags,
 		Run: j.Run, RestoredFrom: j.Restored, Commit: j.Commit, Dirty: j.Dirty,
 	}
 	for _, f := range j.Files {

@@ -15,7 +15,7 @@ import (
 // Latest, which is the state file's word, still returns it. An empty reason
 // takes the mark away.
 func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
-	err := exclusive(ctx, dir, func() error {
+	err := betweenSweeps(ctx, dir, pinPatience, func() error {
 		at, err := locatePath(ctx, dir, path)
 		if err != nil {
 			return err

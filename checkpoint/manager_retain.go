@@ -1,0 +1,219 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+)
+
+// What a manager knows about the checkpoints that it judges, and from where.
+// A save costs the same however many there are: only who is about to be
+// removed is looked at again, and of those that are known to be pinned or
+// tagged one at a time.
+
+// checkpoint returns what retention policies see of a receipt.
+func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
+	c := retention.Checkpoint{Path: p, Time: earlier(r.Time, now), Step: copyOf(r.Step), Epoch: copyOf(r.Epoch),
+		Metrics: maps.Clone(r.Metrics), Tags: slices.Clone(r.Tags), Pinned: r.Pinned}
+	for _, f := range r.Files {
+		c.Size += f.Size
+	}
+	return c
+}
+
+// judgeAsking judges, and asks the directory about whatever is to be removed:
+// whether somebody has pinned or tagged it, or holds a lease on it.
+func (m *Manager) judgeAsking(ctx context.Context) (sweeping, error) {
+	m.l.active = slices.Clone(m.l.active)
+	for i := range m.l.active {
+		m.l.active[i].Leased = ""
+	}
+	asked := make(map[string]bool)
+	for {
+		s := m.l.judge(m.policy())
+		victims := slices.DeleteFunc(slices.Clone(s.remove), func(c judged) bool { return asked[c.Path] })
+		if len(victims) == 0 {
+			return s, nil
+		}
+		for _, c := range victims {
+			asked[c.Path] = true
+		}
+		if err := m.ask(ctx, victims); err != nil {
+			return sweeping{}, err
+		}
+	}
+}
+
+// ask brings what is known of some checkpoints up to date.
+func (m *Manager) ask(ctx context.Context, victims []judged) error {
+	isVictim := func(p string) bool {
+		return slices.ContainsFunc(victims, func(c judged) bool { return c.Path == p })
+	}
+	held, err := holders(ctx, m.dir, m.o.Now, isVictim)
+	if err != nil {
+		return err
+	}
+	for i := range m.l.active {
+		c := &m.l.active[i]
+		if !isVictim(c.Path) {
+			continue
+		}
+		c.Leased = held[c.Path]
+		if err := m.askReceipt(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askReceipt reads what others write into a receipt.
+func (m *Manager) askReceipt(ctx context.Context, c *retention.Checkpoint) error {
+	r, err := ReadReceipt(ctx, m.dir, c.Path)
+	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
+		return nil // who pins writes one that can be read
+	}
+	c.Pinned, c.Tags = r.Pinned, r.Tags
+	return err
+}
+
+// recall looks at one of those that are known to be pinned or tagged: that may
+// be over. They have their turns, a save each. What this manager's own methods
+// have changed it looks at in any case.
+func (m *Manager) recall(ctx context.Context) {
+	m.mu.Lock()
+	marks := m.marks
+	m.marks = nil
+	m.mu.Unlock()
+	var held []string
+	for _, c := range m.l.active {
+		if c.Pinned != "" || len(c.Tags) > 0 {
+			held = append(held, c.Path)
+		}
+	}
+	if len(held) > 0 {
+		marks = append(marks, held[m.recalled%len(held)])
+		m.recalled++
+	}
+	if len(marks) == 0 {
+		return
+	}
+	m.l.active = slices.Clone(m.l.active)
+	for i := range m.l.active {
+		if c := &m.l.active[i]; slices.Contains(marks, c.Path) {
+			if err := m.askReceipt(ctx, c); err != nil {
+				m.o.Logger.Warn("receipt cannot be read", "path", c.Path, "err", err)
+			}
+		}
+	}
+}
+
+// findRetained finds, for a policy, what the state file does not tell: steps,
+// metrics and sizes, and those checkpoints of the manager's name that a
+// manager wrote and does not list, because another rule than Latest keeps
+// them. Without a policy a manager judges its list, as TensorFlow's does, and
+// nothing else: who forgets an option loses nothing.
+func (m *Manager) findRetained(ctx context.Context, now time.Time) error {
+	if m.o.Retention == nil {
+		return nil
+	}
+	l := &finder{m: m, counts: make(map[string]int64)}
+	if err := l.fillIn(ctx); err != nil {
+		return err
+	}
+	if err := l.unlisted(ctx, now); err != nil {
+		return err
+	}
+	m.l.active = l.ordered()
+	return nil
+}
+
+// finder is one call of findRetained.
+type finder struct {
+	m      *Manager
+	counts map[string]int64 // save counters, by path
+	found  []retention.Checkpoint
+}
+
+// fillIn reads the receipts of what is listed.
+func (f *finder) fillIn(ctx context.Context) error {
+	list := f.m.l.active
+	for i, c := range list {
+		r, err := ReadReceipt(ctx, f.m.dir, c.Path)
+		if err == nil {
+			list[i] = r.checkpoint(c.Path, c.Time)
+			list[i].Time, list[i].Verified = c.Time, c.Verified
+			f.counts[c.Path] = r.SaveCounter
+		} else if unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if s := f.m.files.sets[c.Path]; s != nil && list[i].Size == 0 {
+			list[i].Size = s.size()
+		}
+	}
+	return nil
+}
+
+// unlisted finds the others, by their receipts.
+func (f *finder) unlisted(ctx context.Context, now time.Time) error {
+	m := f.m
+	m.l.retained = nil
+	for p, s := range m.files.sets {
+		if _, mine := numberOf(m.l.name, p); !mine || find(m.l.active, p) >= 0 {
+			continue
+		}
+		ok, err := describes(ctx, m.dir, s)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		r, err := ReadReceipt(ctx, m.dir, p)
+		if err != nil {
+			return err
+		}
+		if r.Writer == WriterManager && r.Kept == "" {
+			c := r.checkpoint(p, now)
+			c.Verified = true
+			f.found, f.counts[p] = append(f.found, c), r.SaveCounter
+			m.noteRetained(p, r.Retained)
+		}
+	}
+	return nil
+}
+
+// noteRetained says that the state file does not list a checkpoint. The reason
+// is told anew by the next sweep if it is another.
+func (m *Manager) noteRetained(path, reason string) {
+	retained := maps.Clone(m.l.retained)
+	if retained == nil {
+		retained = make(map[string]string)
+	}
+	retained[path] = reason
+	m.l.retained = retained
+}
+
+// ordered joins what is listed with what was found, in the order of saving: by
+// the save counters, which no clock disturbs, where they tell.
+func (f *finder) ordered() []retention.Checkpoint {
+	slices.SortFunc(f.found, func(a, b retention.Checkpoint) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
+	})
+	all := merge(f.found, f.m.l.active)
+	seen := make(map[int64]bool)
+	for _, c := range all {
+		n := f.counts[c.Path]
+		if n <= 0 || seen[n] {
+			return all
+		}
+		seen[n] = true
+	}
+	slices.SortFunc(all, func(a, b retention.Checkpoint) int { return cmp.Compare(f.counts[a.Path], f.counts[b.Path]) })
+	return all
+}

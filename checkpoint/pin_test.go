@@ -1,0 +1,252 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
+	"github.com/ckpt-dev/ckpt/storage/mem"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAPinnedCheckpointStays(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, _ := one(1)
+	o := &ManagerOptions{MaxToKeep: 2, Now: now.tick}
+	m := newManager(t, c, dir, o)
+	mustSave(t, m, nil)
+	must(t, Pin(background(), dir, "ckpt-1", "table 2"))
+	for range 3 {
+		mustSave(t, m, nil)
+	}
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-3", "ckpt-4")
+	wantPaths(t, "listed", readState(t, dir).AllModelCheckpointPaths, "ckpt-3", "ckpt-4")
+	if got := receiptOf(t, dir, "ckpt-1").Retained; got != "pinned: table 2" {
+		t.Errorf("retained for %q", got)
+	}
+	must(t, Unpin(background(), dir, "ckpt-1"))
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk after Unpin", onDisk(t, dir), "ckpt-4", "ckpt-5")
+
+	must(t, m.Pin(background(), "ckpt-4", ""))
+	mustSave(t, m, nil)
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-4", "ckpt-6", "ckpt-7")
+	must(t, m.Unpin(background(), "ckpt-4"))
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk after Manager.Unpin", onDisk(t, dir), "ckpt-7", "ckpt-8")
+}
+
+// TestUnpinningOneOfManyIsNoticedInTime: each save looks at one.
+func TestUnpinningOneOfManyIsNoticedInTime(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	for i := range 5 {
+		p := mustSave(t, m, nil)
+		must(t, Pin(background(), dir, p, fmt.Sprint("reason ", i)))
+	}
+	must(t, Unpin(background(), dir, "ckpt-3"))
+	for range 6 {
+		mustSave(t, m, nil)
+	}
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2", "ckpt-4", "ckpt-5", "ckpt-11")
+}
+
+func TestTagsDecide(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, _ := one(1)
+	policy := retention.Any(retention.Latest(1), retention.Tagged("golden"))
+	m := newManager(t, c, dir, &ManagerOptions{Retention: policy, Now: now.tick})
+	mustSave(t, m, nil)
+	must(t, Tag(background(), dir, "ckpt-1.index", "golden", "v1", "golden"))
+	mustSave(t, m, nil)
+	must(t, m.Tag(background(), "ckpt-2", "v2"))
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-3")
+	wantPaths(t, "tags", receiptOf(t, dir, "ckpt-1").Tags, "golden", "v1")
+	if got := receiptOf(t, dir, "ckpt-1").Retained; got != "tagged golden" {
+		t.Errorf("retained for %q", got)
+	}
+	must(t, m.Untag(background(), "ckpt-1", "golden", "unheard of"))
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-4")
+	if err := Tag(background(), dir, "ckpt-4", ""); err == nil {
+		t.Error("Tag() with an empty tag = nil")
+	}
+}
+
+// TestAPinComesInTime: another process pins the victim at the last moment, and
+// the sweep, which has asked the policy already, notices.
+func TestAPinComesInTime(t *testing.T) {
+	var tr tracer
+	inner := mem.Dir()
+	armed := false
+	dir := storage.WithTrace(inner, func(line string) {
+		tr.tell(line)
+		if armed && line == "lock "+removalName {
+			armed = false
+			// Who holds the lock has not looked yet; a pin may come just before.
+			r, err := ReadReceipt(background(), inner, "ckpt-1")
+			if err == nil {
+				r.Pinned = "just now"
+				err = writeReceipt(background(), inner, "ckpt-1", r)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	now := at(1000)
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	mustSave(t, m, nil)
+	tr.take("")
+	armed = true
+	mustSave(t, m, nil)
+	did := tr.take("")
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2")
+	mustSave(t, m, nil)
+	did = tr.take("")
+	// The order that makes a pin safe: whatever is removed was looked at
+	// under the lock.
+	places := make([]int, 0, 5)
+	for _, line := range []string{"\ncommit checkpoint", "\nlock " + removalName, "\nopen ckpt-2.receipt.json", "\nremove ckpt-2.index", "\nunlock " + removalName} {
+		places = append(places, strings.Index(did, line))
+	}
+	for i, p := range places {
+		if p < 0 || i > 0 && p < places[i-1] {
+			t.Errorf("order %v in\n%s", places, did)
+		}
+	}
+}
+
+// TestPinsAndSweepsAtOnce: whoever was told that a pin is in place finds the
+// checkpoint, however many sweeps are under way.
+func TestPinsAndSweepsAtOnce(t *testing.T) {
+	root := t.TempDir()
+	c, _ := one(1)
+	m := newManager(t, c, local.Dir(root), &ManagerOptions{MaxToKeep: 1})
+	mustSave(t, m, nil)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	var pinned sync.Map
+	for range 2 {
+		wg.Go(func() {
+			dir := local.Dir(root)
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				p, err := Latest(background(), dir)
+				if err == nil {
+					err = Pin(background(), dir, p, "in use")
+				}
+				if err == nil {
+					pinned.Store(p, true)
+				} else if !errors.Is(err, fs.ErrNotExist) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 30 {
+		mustSave(t, m, nil)
+	}
+	close(done)
+	wg.Wait()
+	disk := onDisk(t, local.Dir(root))
+	for p := range pinned.Range {
+		if !contains(disk, p.(string)) {
+			t.Errorf("%v was pinned and is gone", p)
+		}
+	}
+}
+
+// TestALeasedCheckpointGoesLater: the sweep leaves it, says who holds it, and
+// a later one takes it.
+func TestALeasedCheckpointGoesLater(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	mustSave(t, m, nil)
+	l, err := TakeLease(background(), dir, "ckpt-1", &LeaseOptions{Now: now.now, Holder: "the evaluator"})
+	must(t, err)
+	mustSave(t, m, nil)
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-3")
+	wantPaths(t, "listed, for whoever comes later", readState(t, dir).AllModelCheckpointPaths, "ckpt-1", "ckpt-3")
+	list, err := List(background(), dir, nil)
+	if err != nil || len(list) != 2 {
+		t.Errorf("List() = %v, %v, want two checkpoints", list, err)
+	}
+	must(t, l.Release(background()))
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk after Release", onDisk(t, dir), "ckpt-4")
+}
+
+// TestTheLeaseOfADeadReaderEnds when it runs out.
+func TestTheLeaseOfADeadReaderEnds(t *testing.T) {
+	dir, now := mem.Dir(), at(1000)
+	c, _ := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	mustSave(t, m, nil)
+	writeFile(t, dir, leasePrefix("ckpt-1")+"DEAD.json", `{"holder":"gone","expires":"1970-01-01T00:20:00Z"}`)
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2")
+	now.set(1200)
+	mustSave(t, m, nil)
+	wantPaths(t, "on disk at 1200 s", onDisk(t, dir), "ckpt-3")
+}
+
+func TestPinOfWhatIsNotThere(t *testing.T) {
+	dir := mem.Dir()
+	for what, err := range map[string]error{
+		"Pin": Pin(background(), dir, "ckpt-1", "x"), "Unpin": Unpin(background(), dir, "ckpt-1"), "Tag": Tag(background(), dir, "ckpt-1", "x"),
+	} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s() = %v, want fs.ErrNotExist", what, err)
+		}
+	}
+	wantPaths(t, "files", listing(t, dir))
+}
+
+// TestPinOfWhatHasNoReceipt: one of TensorFlow's, of either format; and what
+// a receipt of a later version says stays.
+func TestPinOfWhatHasNoReceipt(t *testing.T) {
+	dir := savedBy(t, ManagerOptions{}, 2)
+	remove(t, dir, "ckpt-1.receipt.json")
+	must(t, Unpin(background(), dir, "ckpt-1"))
+	wantPaths(t, "files", onDisk(t, dir), "ckpt-1", "ckpt-2")
+	must(t, Pin(background(), dir, "ckpt-1", "old"))
+	if got := receiptOf(t, dir, "ckpt-1"); got.Pinned != "old" || got.Path != "ckpt-1" || got.Writer != "" {
+		t.Errorf("receipt = %+v", got)
+	}
+	text := strings.Replace(readFile(t, dir, "ckpt-2.receipt.json"), "{", `{"later": [1],`, 1)
+	writeFile(t, dir, "ckpt-2.receipt.json", text)
+	must(t, Pin(background(), dir, "", "the latest"))
+	if got := readFile(t, dir, "ckpt-2.receipt.json"); !strings.Contains(got, `"later"`) || !strings.Contains(got, `"pinned": "the latest"`) {
+		t.Errorf("receipt = %s", got)
+	}
+	r, err := Load(background(), dir, "ckpt-1")
+	must(t, err)
+	defer r.Close()
+	if err := r.Verify(background(), nil); errors.Is(err, format.ErrCorrupt) {
+		t.Errorf("Verify() of a pinned checkpoint = %v", err)
+	}
+}
