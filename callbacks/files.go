@@ -29,10 +29,7 @@ func (m *ModelCheckpoint) take(ctx context.Context) error {
 		r, err := checkpoint.ReadReceipt(ctx, m.dir, info.Name)
 		switch {
 		case err == nil:
-			c.Time, c.Metrics = r.Time, r.Metrics
-			if r.Step != nil {
-				c.Step = *r.Step
-			}
+			c.Time, c.Step, c.Metrics = r.Time, r.Step, r.Metrics
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, format.ErrCorrupt):
 			return err
 		}
@@ -88,13 +85,9 @@ func (m *ModelCheckpoint) sweep(ctx context.Context) error {
 		return nil
 	}
 	list := slices.Clone(m.files)
-	verdicts := m.o.Retention.Judge(list)
-	if len(verdicts) != len(list) { // a policy that does not answer removes nothing
-		return nil
-	}
-	for i, v := range verdicts[:len(list)-1] { // the newest stays
-		if v.Fate == retention.Keep {
-			continue
+	for i, v := range retention.Judge(m.o.Retention, list) {
+		if v.Fate == retention.Keep || v.Fate == retention.Retain {
+			continue // to be judged again
 		}
 		if v.Fate == retention.Remove {
 			removed, err := m.remove(ctx, list[i].Path)

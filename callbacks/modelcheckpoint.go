@@ -240,7 +240,7 @@ func (m *ModelCheckpoint) save(ctx context.Context, name, reason string, now sch
 		return err
 	}
 	m.o.Logger.Info("saved", "path", name, "reason", reason, "epoch", m.at.epoch+1)
-	m.saved(retention.Checkpoint{Path: name, Step: now.Step, Time: now.Time, Metrics: now.Metrics})
+	m.saved(retention.Checkpoint{Path: name, Step: &now.Step, Time: now.Time, Metrics: now.Metrics})
 	if m.failed = m.sweep(ctx); m.failed != nil {
 		m.o.Logger.Warn("surplus files stay until the next save", "err", m.failed)
 	}
