@@ -20,6 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"ckpt":     main,
+		"mkrun":    mkrun,    // makes a run of an experiment
 		"mkckpt":   mkckpt,   // saves checkpoints with a manager
 		"mkbundle": mkbundle, // writes one bundle of odd tensors
 		"mkhuge":   mkhuge,   // writes an index that claims 2^60 bytes

@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/experiment"
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/storage/local"
@@ -68,6 +70,40 @@ func mkckpt() {
 		check(err)
 	}
 	check(manager.Close(ctx))
+}
+
+// mkrun ROOT NAME FROM LR [LOSS...] makes a run with a checkpoint for each
+// loss, that goes on from the run FROM unless that is "-".
+func mkrun() {
+	ctx := context.Background()
+	e := experiment.Open(local.Dir(os.Args[1]))
+	lr, err := strconv.ParseFloat(os.Args[4], 64)
+	check(err)
+	run, err := e.Create(ctx, os.Args[2], &experiment.RunOptions{
+		Tags: []string{"test", os.Args[2]}, Params: map[string]any{"lr": lr, "layers": []int{2, 3}},
+		Revision: &checkpoint.Revision{Commit: "c0ffee"},
+		Now:      func() time.Time { return time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC) },
+	})
+	check(err)
+	m, o := model()
+	c := checkpoint.New(nil, checkpoint.Objects{"model": m, "optimizer": o}, nil)
+	manager, err := checkpoint.NewManager(ctx, c, run.Dir(), run.ManagerOptions(nil))
+	check(err)
+	if os.Args[3] != "-" {
+		from, err := e.Run(ctx, os.Args[3])
+		check(err)
+		_, err = run.RestoreFrom(ctx, manager, from, "")
+		check(err)
+	}
+	for i, text := range os.Args[5:] {
+		loss, err := strconv.ParseFloat(text, 64)
+		check(err)
+		step := int64(10 * (i + 1))
+		_, err = manager.Save(ctx, &checkpoint.SaveOptions{Step: &step, Metrics: map[string]float64{"loss": loss}})
+		check(err)
+	}
+	check(manager.Close(ctx))
+	check(run.Finish(ctx, nil))
 }
 
 // mkbundle PREFIX writes a bundle of two shards with names and types that are

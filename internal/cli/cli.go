@@ -95,7 +95,7 @@ run-1/ckpt-7, or any one of a checkpoint's files. See 'ckpt help paths'.`,
 	})
 	root.PersistentFlags().BoolVar(&a.json, "json", false, `print JSON, with "schema": 1; errors too`)
 	root.Flags().BoolVar(&version, "version", false, "print the version of ckpt")
-	root.AddCommand(a.lsCommand(), a.showCommand(), a.catCommand(), a.verifyCommand(), a.versionCommand())
+	root.AddCommand(a.lsCommand(), a.showCommand(), a.catCommand(), a.verifyCommand(), a.runsCommand(), a.versionCommand())
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))
 	strictCompletion(root)
@@ -108,10 +108,10 @@ func unknownCommand(c *cobra.Command, args []string) error {
 		return c.Help()
 	}
 	hint, self := helpHint(c), c.CommandPath()
-	if near := nearest(args[0], commandNames(c), 3); len(near) > 0 {
-		hint = fmt.Sprintf("did you mean '%s %s'? Else %s", self, strings.Join(near, "' or '"+self+" "), hint)
-	} else if exists(args[0]) || exists(args[0]+".index") {
+	if exists(args[0]) || exists(args[0]+".index") {
 		hint = fmt.Sprintf("did you mean 'ckpt show %s'? Else %s", args[0], hint)
+	} else if near := nearest(args[0], commandNames(c), 3); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean '%s %s'? Else %s", self, strings.Join(near, "' or '"+self+" "), hint)
 	}
 	return &usageError{fmt.Sprintf("unknown command %q", args[0]), hint}
 }

@@ -88,6 +88,9 @@ without titles, sizes in bytes, times in RFC 3339. The columns are
     ls       name, step, time, bytes, shards, format, flags, metrics
     show     name, dtype, shape, bytes
     verify   result, checkpoint, tensors, bytes, problems
+    runs     name, status, created, checkpoints, bytes, step, time, best, tags,
+             from, metrics, params; with RUNs: field, "differs" or nothing, and
+             a value for each
 
 Names come from files: control characters and bytes that are not UTF-8 are
 printed as Go escapes such as \x1b.

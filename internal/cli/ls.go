@@ -66,6 +66,10 @@ type checkpointJSON struct {
 	Kept      string         `json:"kept,omitempty"`
 	Rejected  string         `json:"rejected,omitempty"`
 	Metrics   map[string]any `json:"metrics,omitempty"`
+	Run       string         `json:"run,omitempty"`
+	From      string         `json:"restored_from,omitempty"`
+	Commit    string         `json:"commit,omitempty"`
+	Dirty     bool           `json:"dirty,omitempty"`
 
 	ReceiptError string `json:"receipt_error,omitempty"`
 }
@@ -118,6 +122,7 @@ func (p place) describe(l checkpoint.Listing) checkpointJSON {
 	}
 	if l.Receipt != nil {
 		c.Step, c.Kept, c.Metrics = l.Receipt.Step, l.Receipt.Kept, jsonMetrics(l.Receipt.Metrics)
+		c.Run, c.From, c.Commit, c.Dirty = l.Receipt.Run, l.Receipt.RestoredFrom, l.Receipt.Commit, l.Receipt.Dirty
 		c.Rejected = l.Receipt.Rejected
 	}
 	if l.Number >= 0 {
