@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/internal/queue"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/sharding"
@@ -52,6 +53,14 @@ type Options struct {
 	// like, then for what is written.
 	// (TensorFlow: experimental_sharding_callback)
 	Sharding sharding.Policy
+	// Workers are those that save together. Each calls the same saves with the
+	// same paths, also of managers, and gets the same answer; one that fails
+	// fails the save for all. Only worker 0 locks the directory, which all
+	// share, decides what is due and what is removed, and calls hooks.
+	// What all have is written by one of them; of a variable that several
+	// hold, each serializes the slice that it has. How many there are does
+	// not matter for restoring. Not with Async.
+	Workers coordinator.Group
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger
 	// Now is the clock of receipts. Default: time.Now.
@@ -98,7 +107,9 @@ func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
 		c.o.Now = time.Now
 	}
 	if c.o.Async != nil {
-		c.misuse = c.o.Async.check()
+		if c.misuse = c.o.Async.check(); c.misuse == nil && newCrew(c.o.Workers) != nil {
+			c.misuse = errAsyncWorkers
+		}
 	}
 	named := maps.Clone(objects)
 	if root != nil {

@@ -154,7 +154,11 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 	if m.o.Async == nil {
 		m.o.Async = c.o.Async
 	}
-	if err := m.o.check(); err != nil {
+	err := m.o.check()
+	if err == nil && m.o.Async != nil && newCrew(c.o.Workers) != nil {
+		err = errAsyncWorkers
+	}
+	if err != nil {
 		return nil, fmt.Errorf("manager options: %w", err)
 	}
 	m.o.Revision = m.o.Revision.orBuilt()

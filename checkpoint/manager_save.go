@@ -82,10 +82,19 @@ func (m *Manager) Begin(ctx context.Context, o *SaveOptions) (*Saving, error) {
 }
 
 func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {
+	s := &save{m: m, o: o.clone(), crew: newCrew(m.c.o.Workers)}
+	if s.crew != nil {
+		return s.together(ctx)
+	}
+	return s.begin(ctx)
+}
+
+// begin is a save of a worker that is alone, or leads.
+func (s *save) begin(ctx context.Context) (*Saving, error) {
+	m := s.m
 	if m.closing != nil {
 		return nil, errManagerClosed
 	}
-	s := &save{m: m, o: o.clone()}
 	if !s.due() {
 		return nil, nil
 	}
@@ -116,6 +125,7 @@ type save struct {
 	step *int64 // for the receipt
 	at   *int64 // what StepCounter returns
 	path string
+	crew *crew // nil: this worker is alone
 
 	moment schedule.Moment // for Every
 }
@@ -189,7 +199,7 @@ func (s *save) outcome(ctx context.Context, err error) error {
 
 func (s *save) writing() *writing {
 	m, o := s.m, s.o
-	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger}
+	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger, crew: s.crew, counts: true}
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}
 	m.provenance(&w.receipt)
 	return w

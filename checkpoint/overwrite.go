@@ -35,15 +35,19 @@ func (w *writing) replace(ctx context.Context, out *output) error {
 	err := betweenSweeps(ctx, w.dir, pinPatience, func() error {
 		return storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
 	})
-	// This removes the recovery set, or after an error brings it back. If it
-	// cannot now, the next opening for writing does.
-	if failed := settlePath(context.WithoutCancel(ctx), w.dir, w.path); failed != nil {
-		w.log.Warn("recovery files stay until the next save", "path", w.path, "err", failed)
-	}
+	w.settled(ctx)
 	if err == nil && !w.main.complete() {
 		w.dropStale(ctx)
 	}
 	return err
+}
+
+// settled removes the recovery set, or after an error brings it back. If it
+// cannot now, the next opening for writing does.
+func (w *writing) settled(ctx context.Context) {
+	if err := settlePath(context.WithoutCancel(ctx), w.dir, w.path); err != nil {
+		w.log.Warn("recovery files stay until the next save", "path", w.path, "err", err)
+	}
 }
 
 // dropStale removes the data files of what was there before that the new

@@ -40,6 +40,20 @@ func (c *Checkpoint) newPlainSave(dir storage.Dir, prefix string) *plainSave {
 // them, and writes them by write: at once, or with Async later.
 func (s *plainSave) run(ctx context.Context, prepare func(context.Context, func() error) error, write func(context.Context) error) error {
 	c := s.c
+	s.w.dir, s.w.now, s.w.start, s.w.log = s.dir, c.o.Now, c.o.Now(), c.o.Logger
+	if s.w.crew = newCrew(c.o.Workers); s.w.crew == nil {
+		return s.runAlone(ctx, prepare, write)
+	}
+	if s.w.crew.leads() {
+		return s.w.crew.finish(ctx, "", s.runAlone(ctx, prepare, write))
+	}
+	_, err := c.follow(ctx, &s.w, nil, nil)
+	return err
+}
+
+// runAlone is run of a worker that is alone, or leads.
+func (s *plainSave) runAlone(ctx context.Context, prepare func(context.Context, func() error) error, write func(context.Context) error) error {
+	c := s.c
 	if c.misuse != nil {
 		return c.misuse
 	}
@@ -48,7 +62,6 @@ func (s *plainSave) run(ctx context.Context, prepare func(context.Context, func(
 		return err
 	}
 	defer done()
-	s.w.dir, s.w.now, s.w.start, s.w.log = s.dir, c.o.Now, c.o.Now(), c.o.Logger
 	if c.o.Async != nil {
 		return s.later(ctx, prepare, write)
 	}
@@ -155,7 +168,7 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 		n, s.w.free, err = nextFree(ctx, s.below, s.base, s.state, was)
 		return n, err
 	}
-	s.counts = true
+	s.counts, s.w.counts = true, true
 	return s.c.counting(next, func(count int64) error {
 		s.w.path = numbered(s.prefix, count)
 		if err := s.c.hand(&s.w); err != nil {

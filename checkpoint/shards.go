@@ -26,18 +26,26 @@ func (w *writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Sh
 		}
 		f.files, f.left = make([]*tensorbundle.Writer, len(f.layout.Shards)), len(all)
 	}
+	if err := w.stream(&f); err != nil {
+		return nil, err
+	}
+	return f.shards()
+}
+
+// stream writes the tensors to their files.
+func (w *writing) stream(f *dataFiles) error {
 	for t, err := range w.tensors {
 		if err == nil {
-			err = ctx.Err()
+			err = f.ctx.Err()
 		}
 		if err == nil {
 			err = f.add(t)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return f.shards()
+	return nil
 }
 
 // describe goes through the tensors and keeps only what they are like.
@@ -64,12 +72,16 @@ func (w *writing) describe(ctx context.Context) ([]sharding.Tensor, error) {
 
 // layout asks the policy.
 func (w *writing) layout(all []sharding.Tensor) (*sharding.Layout, error) {
-	l, err := sharding.Split(w.policy, all)
+	policy := w.policy
+	if policy == nil {
+		policy = sharding.ByWorker()
+	}
+	l, err := sharding.Split(policy, all)
 	if err != nil {
 		return nil, err
 	}
 	for _, text := range l.Warnings {
-		w.log.Warn("sharding", "path", w.path, "policy", w.policy.Description(), "warning", text)
+		w.log.Warn("sharding", "path", w.path, "policy", policy.Description(), "warning", text)
 	}
 	return l, nil
 }
@@ -82,6 +94,7 @@ type dataFiles struct {
 	path   string
 	layout *sharding.Layout // nil: all is in one
 	left   int              // with a layout: how many tensors are to come
+	mine   func(int) bool   // which of them this worker writes; nil: all
 	files  []*tensorbundle.Writer
 	out    *output
 }
@@ -97,6 +110,9 @@ func (f *dataFiles) add(t format.Named) error {
 		return fmt.Errorf("%s: came while the checkpoint was written", t.Name)
 	}
 	for _, p := range parts {
+		if f.mine != nil && !f.mine(p.Shard) {
+			continue
+		}
 		part, err := partOf(t, p)
 		if err != nil {
 			return fmt.Errorf("%s: changed while the checkpoint was written: %w", t.Name, err)
@@ -124,6 +140,9 @@ func (f *dataFiles) put(shard int, t format.Named) error {
 func (f *dataFiles) shards() ([]tensorbundle.Shard, error) {
 	list := make([]tensorbundle.Shard, len(f.files))
 	for i, d := range f.files {
+		if d == nil && f.mine != nil && !f.mine(i) {
+			continue
+		}
 		if d == nil || f.layout != nil && f.left != 0 {
 			return nil, errors.New("tensors went away while the checkpoint was written")
 		}

@@ -23,7 +23,9 @@ type writing struct {
 	dir       storage.Dir
 	path      string
 	tensors   iter.Seq2[format.Named, error] // what to write, in the order of the data file
-	policy    sharding.Policy                // nil: one data file
+	policy    sharding.Policy                // nil: one data file, of each worker
+	crew      *crew                          // nil: this worker is alone
+	counts    bool                           // its number is that of the save counter
 	free      bool                           // nothing is there of this path: somebody has looked
 	main, rec *fileSet                       // what is there of it; nil: nothing
 	receipt   Receipt                        // what the caller knows of it
@@ -65,6 +67,9 @@ func (c *Checkpoint) hand(w *writing) error {
 // publish writes w and makes it durable: the index last, which is what makes
 // it a checkpoint. It fills in w.receipt.
 func (w *writing) publish(ctx context.Context) (err error) {
+	if w.crew != nil {
+		return w.publishTogether(ctx)
+	}
 	if err := checkPath(w.path); err != nil {
 		return err
 	}

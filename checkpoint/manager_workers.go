@@ -1,0 +1,54 @@
+package checkpoint
+
+import (
+	"context"
+	"time"
+)
+
+// together is one worker's part in a save of all.
+func (s *save) together(ctx context.Context) (*Saving, error) {
+	if s.crew.leads() {
+		handle, err := s.begin(ctx)
+		text, failed := s.m.l.state().text()
+		if err == nil {
+			err = failed
+		}
+		if err = s.crew.finish(ctx, string(text), err); err != nil {
+			return nil, err
+		}
+		return handle, nil
+	}
+	if s.m.o.StepCounter != nil {
+		now := s.m.o.StepCounter()
+		s.at = &now
+	}
+	var ready error
+	if s.m.closing != nil {
+		ready = errManagerClosed
+	}
+	w := s.writing()
+	skip, err := s.m.c.follow(ctx, w, ready, s.m.follow)
+	s.path = w.path
+	if err != nil {
+		return nil, s.outcome(ctx, err)
+	}
+	if skip {
+		return nil, nil
+	}
+	s.m.saved(s)
+	return finished(s.path), nil
+}
+
+// follow takes over the list of the worker that leads.
+func (m *Manager) follow(text string) {
+	m.seen = []byte(text)
+	s, err := parseState(m.seen)
+	if err != nil {
+		m.o.Logger.Warn("state of worker 0 is not understood", "err", err)
+		return
+	}
+	// Its clock is the one that counts: nothing of this is in the future.
+	m.l.takeOver(s, time.Unix(1<<40, 0), func(string) bool { return true })
+	m.l.latest = s.ModelCheckpointPath
+	m.show()
+}

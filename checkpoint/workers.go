@@ -1,0 +1,163 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/sharding"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// publishTogether is publish of the worker that leads.
+func (w *writing) publishTogether(ctx context.Context) error {
+	if err := checkPath(w.path); err != nil {
+		return err
+	}
+	if err := w.look(ctx); err != nil {
+		return err
+	}
+	w.crew.begun = true
+	a := announcement{Path: w.path, Counts: w.counts, Count: w.receipt.SaveCounter}
+	if _, err := round(ctx, w.crew, "begin", a, nil); err != nil {
+		return err
+	}
+	return w.publishPart(ctx, nil)
+}
+
+// written is a data file that a worker has written.
+type written struct {
+	Number int
+	Files  int // how many there are of all workers
+	Shard  tensorbundle.Shard
+}
+
+// publishPart writes and publishes one worker's part of the checkpoint; the
+// leader's has receipt and index too. ready is why that cannot be, if so.
+func (w *writing) publishPart(ctx context.Context, ready error) (err error) {
+	var mine []sharding.Tensor
+	if ready == nil {
+		mine, ready = w.describe(ctx)
+	}
+	lists, err := round(ctx, w.crew, "plan", mine, ready)
+	if err != nil {
+		return err
+	}
+	var out output
+	defer func() { err = out.end(err) }()
+	files, err := w.writePart(ctx, &out, lists)
+	all, err := round(ctx, w.crew, "written", files, err)
+	if err != nil {
+		return err
+	}
+	if w.crew.leads() {
+		return w.publishLed(ctx, &out, all)
+	}
+	return w.publishData(ctx, &out, nil)
+}
+
+// writePart writes this worker's data files.
+func (w *writing) writePart(ctx context.Context, out *output, lists [][]sharding.Tensor) ([]written, error) {
+	dealt, err := deal(lists)
+	if err != nil {
+		return nil, err
+	}
+	l, err := w.layout(dealt)
+	if err != nil {
+		return nil, err
+	}
+	rank, size := w.crew.g.Rank(), w.crew.g.Size()
+	f := dataFiles{
+		ctx: ctx, dir: w.dir, path: w.path, out: out,
+		layout: l, left: len(lists[rank]), files: make([]*tensorbundle.Writer, len(l.Shards)),
+		// The graph is of nobody, and as such in a file that the leader writes.
+		mine: func(shard int) bool { return l.Shards[shard][0].Worker%size == rank },
+	}
+	if err := w.stream(&f); err != nil {
+		return nil, err
+	}
+	shards, err := f.shards()
+	if err != nil {
+		return nil, err
+	}
+	var files []written
+	for i, s := range shards {
+		if f.mine(i) {
+			files = append(files, written{i, len(shards), s})
+		}
+	}
+	return files, nil
+}
+
+// publishData publishes the data files when the leader is ready; failed is why
+// it is not.
+func (w *writing) publishData(ctx context.Context, out *output, failed error) error {
+	if _, err := round(ctx, w.crew, "publish", struct{}{}, failed); err != nil {
+		return err
+	}
+	_, err := round(ctx, w.crew, "data", struct{}{}, storage.CommitAll(ctx, w.dir, out.data))
+	return err
+}
+
+// publishLed is what the leader does around that.
+func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) error {
+	shards, err := collect(all)
+	if err == nil {
+		err = w.writeIndex(ctx, out, shards)
+	}
+	if err == nil {
+		err = w.writeReceipt(ctx, out)
+	}
+	if err == nil && w.replaces() && w.main.complete() {
+		err = linkAll(ctx, w.dir, w.main)
+	}
+	if !w.replaces() {
+		err = w.publishAround(ctx, out, err)
+	} else {
+		told := false
+		locked := betweenSweeps(ctx, w.dir, pinPatience, func() error {
+			told, err = true, w.publishAround(ctx, out, err)
+			return err
+		})
+		if !told {
+			err = w.publishData(ctx, out, locked) // the others wait for it
+		}
+		w.settled(ctx)
+	}
+	if err == nil && !(w.replaces() && w.main.complete()) {
+		w.dropStale(ctx)
+	}
+	return err
+}
+
+// replaces reports whether there is a checkpoint of this path.
+func (w *writing) replaces() bool { return w.main != nil && w.main.index != nil }
+
+// publishAround publishes the receipt before, and the index after all data.
+func (w *writing) publishAround(ctx context.Context, out *output, failed error) error {
+	if failed == nil {
+		failed = storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt})
+	}
+	if err := w.publishData(ctx, out, failed); err != nil {
+		return err
+	}
+	return storage.CommitAll(ctx, w.dir, []storage.Pending{out.index})
+}
+
+// collect puts together what the workers have written.
+func collect(all [][]written) ([]tensorbundle.Shard, error) {
+	n := 0
+	for _, files := range all {
+		n += len(files)
+	}
+	shards, seen := make([]tensorbundle.Shard, n), make([]bool, n)
+	for rank, files := range all {
+		for _, f := range files {
+			if f.Files != n || f.Number < 0 || f.Number >= n || seen[f.Number] {
+				return nil, fmt.Errorf("worker %d: has written data file %d of %d, and all workers %d: is the sharding policy everywhere the same?", rank, f.Number, f.Files, n)
+			}
+			shards[f.Number], seen[f.Number] = f.Shard, true
+		}
+	}
+	return shards, nil
+}
