@@ -63,13 +63,12 @@ func (p *pass) restore() error {
 // plan lists what is to be restored, in the order of binding. Of two nodes
 // bound to one object the first restores it.
 func (p *pass) plan() error {
-	planned := make(map[Object]bool)
 	for _, id := range p.order {
 		o, attributes := p.r.bound[id], p.r.graph.Nodes[id].Attributes
-		if len(attributes) == 0 || planned[o] || p.r.restored[o] || p.isNewer(o) {
+		if len(attributes) == 0 || p.planned[o] || p.r.restored[o] || p.isNewer(o) {
 			continue
 		}
-		planned[o] = true
+		p.planned[o] = true
 		if err := p.planObject(id, o, attributes); err != nil {
 			return err
 		}
@@ -79,8 +78,7 @@ func (p *pass) plan() error {
 
 // isNewer reports whether a later Restore than this has o's value.
 func (p *pass) isNewer(o Object) bool {
-	l, ok := o.(interface{ last() *lastRestore })
-	return p.newer[o] || ok && l.last().uid > p.r.uid
+	return p.newer[o] || p.r.uidOf(o) > p.r.uid
 }
 
 func (p *pass) planObject(id int, o Object, attributes []StoredTensor) error {

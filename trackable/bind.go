@@ -15,7 +15,8 @@ type pass struct {
 	newer    map[Object]bool // restored by a newer Restore in the same Track
 	agree    func() error    // nil, or asked before anything is changed
 
-	order        []int // nodes bound by this pass
+	order        []int           // nodes bound by this pass
+	planned      map[Object]bool // objects that got the tensors of one
 	children     map[Object]map[string]Object
 	slots        map[Object]map[awaited]Object // by owner; nil: it cannot make it yet
 	tried        map[int]bool                  // slots' nodes
@@ -35,6 +36,7 @@ func (r *restoration) newPass(newer map[Object]bool) *pass {
 		children: make(map[Object]map[string]Object),
 		slots:    make(map[Object]map[awaited]Object),
 		tried:    make(map[int]bool),
+		planned:  make(map[Object]bool),
 	}
 	p.growth.pass = p
 	return p
@@ -43,6 +45,7 @@ func (r *restoration) newPass(newer map[Object]bool) *pass {
 // runFirst is the pass that a restore begins with.
 func (p *pass) runFirst(root Object, o *RestoreOptions) (*LoadStatus, error) {
 	p.attached = o.Attached
+	p.r.memory = memoryOf(root)
 	s := &LoadStatus{r: p.r, root: root, attached: o.Attached}
 	if o.MatchExisting {
 		p.agree = func() error { return s.existingMatched(p.unstored, p.skippedNodes) }
@@ -183,9 +186,7 @@ func (p *pass) finish() {
 	r := p.r
 	p.growth.commit()
 	for _, id := range p.order {
-		if l, ok := r.bound[id].(interface{ last() *lastRestore }); ok {
-			l.last().uid = max(l.last().uid, r.uid)
-		}
+		r.remember(r.bound[id])
 		if p.newer != nil {
 			p.newer[r.bound[id]] = true
 		}
@@ -207,8 +208,8 @@ func (p *pass) finish() {
 // and skipped.
 func (p *pass) keepReport() {
 	r := p.r
+	maps.Copy(r.restored, p.planned)
 	for _, t := range p.tasks {
-		r.restored[t.object] = true
 		for _, name := range slices.Sorted(maps.Keys(t.cast)) {
 			r.converted.add(func() *Mismatch { return p.mismatch(t, t.cast[name]) })
 		}

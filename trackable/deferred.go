@@ -33,6 +33,7 @@ func (n *Node) wait(what awaited, w waiting) {
 		n.waiting = make(map[awaited][]waiting)
 	}
 	n.waiting[what] = append(n.waiting[what], w)
+	w.r.memory.waits++
 }
 
 // runWaiting restores what waited for o, the newest first; older ones then
@@ -50,5 +51,6 @@ func (n *Node) runWaiting(what awaited, o Object) {
 		if err := w.r.newPass(newer).run(w.node, o); err != nil {
 			w.r.errs = append(w.r.errs, fmt.Errorf("deferred restore: %w", err))
 		}
+		w.r.memory.done()
 	}
 }

@@ -12,14 +12,8 @@ type Node struct {
 	children []Child
 	index    map[string]int
 	waiting  map[awaited][]waiting
+	memory   *memory // of the restores that began here
 }
-
-// lastRestore remembers which Restore gave an object its value, so that an
-// older one, which waited for the object, does not undo a newer one.
-// (TensorFlow: Trackable._update_uid)
-type lastRestore struct{ uid int64 }
-
-func (l *lastRestore) last() *lastRestore { return l }
 
 // holder is an object that embeds Node: one that restores can wait in.
 type holder interface{ node() *Node }

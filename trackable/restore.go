@@ -11,7 +11,7 @@ type RestoreOptions struct {
 	// Attached are further children of the root that only this checkpoint
 	// has; the root's own win. (TensorFlow: Checkpoint(root, **kwargs))
 	Attached []Child
-	// Optional names attached children that no assertion asks for, on either
+	// Optional names children of the root that no assertion asks for, on either
 	// side: save_counter, which Save stores and Write does not.
 	Optional []string
 	// MatchExisting refuses a checkpoint, before anything is changed, in which
@@ -75,15 +75,16 @@ type restoration struct {
 	mode       Mode
 	optional   map[string]bool
 
-	bound     []Object       // by node; nil: no object matches yet
-	slots     []slotRef      // all of the graph's, unless they are skipped
-	slotsOf   map[int][]int  // indices into slots, by owner and by variable
-	unused    []unusedTensor // stored for an object that does not take them
-	unstored  []int          // bound nodes whose tensors are not in the file
-	restored  map[Object]bool
-	skipped   MismatchError // what mode SkipMismatched left alone
-	skippedAt []int         // the nodes of those
-	converted MismatchError // what mode Cast converted
+	memory    *memory
+	bound     []Object        // by node; nil: no object matches yet
+	slots     []slotRef       // all of the graph's, unless they are skipped
+	slotsOf   map[int][]int   // indices into slots, by owner and by variable
+	unused    []unusedTensor  // stored for an object that does not take them
+	unstored  []int           // bound nodes whose tensors are not in the file
+	restored  map[Object]bool // what got the tensors of a node
+	skipped   MismatchError   // what mode SkipMismatched left alone
+	skippedAt []int           // the nodes of those
+	converted MismatchError   // what mode Cast converted
 	conflicts conflicts
 	errs      []error // of passes after the first
 }
@@ -132,7 +133,7 @@ func (r *restoration) listSlots() {
 	}
 }
 
-// isOptional reports whether a node is an attached child that no assertion
+// isOptional reports whether a node is a child of the root that no assertion
 // asks for.
 func (r *restoration) isOptional(id int) bool {
 	at := r.graph.routes[id]

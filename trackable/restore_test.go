@@ -312,3 +312,18 @@ func TestAStateThatCannotBeTakenBackIsCounted(t *testing.T) {
 		t.Errorf("Restore = %v, want %v", err, want)
 	}
 }
+
+// TensorFlow restores what is attached after all that the root leads to, so
+// that of two objects for one stored the root's has it.
+func TestAttachedObjectsComeAfterAllTheRootLeadsTo(t *testing.T) {
+	shared := scalar(5)
+	src := saved(t, tree("deep", tree("er", tree("v", shared))), trackable.Child{Name: "k", Object: shared})
+	own, attached := scalar(0), scalar(0)
+	s := restored(t, tree("deep", tree("er", tree("v", own))), src,
+		&trackable.RestoreOptions{Attached: []trackable.Child{{Name: "k", Object: attached}}})
+	wantValue(t, "own", own, 5)
+	wantValue(t, "attached", attached, 0)
+	if len(s.Warnings()) != 1 {
+		t.Errorf("Warnings = %q, want one", s.Warnings())
+	}
+}

@@ -137,9 +137,9 @@ func (s *LoadStatus) unmatched() (*view, []int, error) {
 			matched[o] = true
 		}
 	}
-	for _, c := range s.attached {
-		if s.r.optional[c.Name] && checkObject(c.Object) == nil {
-			matched[c.Object] = true
+	for _, e := range v.nodes[0].Children { // attached or, since a later Restore, its own
+		if s.r.optional[e.Name] {
+			matched[v.objects[e.Node]] = true
 		}
 	}
 	var ids []int

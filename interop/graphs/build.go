@@ -98,7 +98,7 @@ func (b *Built) fill(o Object, made trackable.Object) error {
 		}
 	}
 	if owner, ok := made.(*SlotOwner); ok {
-		owner.fill(b, o.Slots)
+		owner.slots, owner.lazy = b.slots(o.Slots), b.slots(o.Lazy)
 	}
 	switch o.Kind {
 	case "list", "tuple":

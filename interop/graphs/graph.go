@@ -46,6 +46,7 @@ type Object struct {
 	State    string          `json:"state"`
 	Tensors  []NamedValue    `json:"tensors,omitempty"`
 	Slots    []Slot          `json:"slots,omitempty"`
+	Lazy     []Slot          `json:"lazy,omitempty"` // slots made when a restore asks
 	*Value                   // of a variable
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -49,6 +50,22 @@ func (t *Tensors) SerializeToTensors() ([]trackable.Attribute, error) {
 	return out, nil
 }
 
+// CheckTensors wants all of them, of the dtypes they have; as in TensorFlow the
+// object itself does not mind another shape.
+func (t *Tensors) CheckTensors(stored map[string]format.Info) error {
+	for _, name := range t.names {
+		want := format.Info{DType: t.byOwn[name].DType(), Shape: t.byOwn[name].Shape()}
+		info, ok := stored[name]
+		if !ok {
+			return &trackable.Mismatch{Attribute: name, Err: fmt.Errorf("no tensor %q", name)}
+		}
+		if info.DType != want.DType {
+			return &trackable.Mismatch{Attribute: name, Stored: info, Want: want}
+		}
+	}
+	return nil
+}
+
 // RestoreFromTensors takes new values for all of them.
 func (t *Tensors) RestoreFromTensors(stored map[string]tensor.Tensor) error {
 	for _, name := range t.names {
@@ -65,20 +82,35 @@ func (t *Tensors) RestoreFromTensors(stored map[string]tensor.Tensor) error {
 type SlotOwner struct {
 	trackable.Node
 	slots []trackable.Slot
+	lazy  []trackable.Slot // made when a restore asks
 }
 
-// Slots lists the slots.
+// Slots lists the slots there are by now.
 func (o *SlotOwner) Slots() []trackable.Slot { return o.slots }
 
-// MakeSlot refuses: the slots of a description exist before it is restored.
-func (o *SlotOwner) MakeSlot(_ trackable.Object, name string) (trackable.Object, error) {
-	return nil, fmt.Errorf("no slot %q", name)
-}
-
-func (o *SlotOwner) fill(b *Built, slots []Slot) {
-	for _, s := range slots {
-		for _, p := range s.Pairs {
-			o.slots = append(o.slots, trackable.Slot{Variable: b.Objects[p[0]], Name: s.Name, Value: b.Objects[p[1]]})
+// MakeSlot makes the slots that are described as lazy, and no others.
+func (o *SlotOwner) MakeSlot(variable trackable.Object, name string) (trackable.Object, error) {
+	for _, s := range o.lazy {
+		if s.Variable == variable && s.Name == name {
+			o.slots = append(o.slots, s)
+			return s.Value, nil
 		}
 	}
+	return nil, nil
+}
+
+// AddSlot adds a slot, and restores what waits for it.
+func (o *SlotOwner) AddSlot(s trackable.Slot) {
+	o.slots = append(o.slots, s)
+	o.TrackSlot(s)
+}
+
+func (b *Built) slots(slots []Slot) []trackable.Slot {
+	var all []trackable.Slot
+	for _, s := range slots {
+		for _, p := range s.Pairs {
+			all = append(all, trackable.Slot{Variable: b.Objects[p[0]], Name: s.Name, Value: b.Objects[p[1]]})
+		}
+	}
+	return all
 }

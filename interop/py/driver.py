@@ -27,6 +27,7 @@ import graphs
 import histories
 import models
 import sharding
+import restore
 import values
 import writers
 
@@ -136,6 +137,7 @@ def restore_model(model, path, seed):
 events.register(call)
 histories.register(call)
 sharding.register(call)
+restore.register(call)
 
 
 def main():
