@@ -105,7 +105,19 @@ func (p *plan) take(v int, name string, slice *tensor.Slice, vocab *VocabInfo) {
 		p.problem("variable %q: %w", p.vars[v].name, err)
 		return
 	}
+	if before, twice := p.takes[v]; twice && before.slice == nil && slice == nil && !p.alike(before.key, key) {
+		p.problem("variable %q: is given both %s and %s, which are not of one shape and dtype", p.vars[v].name, before.key, key)
+	}
 	p.takes[v] = taken{key, slice, vocab}
+}
+
+// alike reports whether two tensors fit the same variable. The last of two
+// assignments wins, but one that could not have been meant is an error, as in
+// TensorFlow.
+func (p *plan) alike(a, b string) bool {
+	first, err := p.src.Info(a)
+	second, failed := p.src.Info(b)
+	return err == nil && failed == nil && first.DType == second.DType && first.Shape.Equal(second.Shape)
 }
 
 // apply does it all: a graph of just the objects that take something stands in

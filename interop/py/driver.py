@@ -26,6 +26,7 @@ import events
 import graphs
 import histories
 import models
+import transfer
 import sharding
 import restore
 import values
@@ -138,6 +139,21 @@ events.register(call)
 histories.register(call)
 sharding.register(call)
 restore.register(call)
+
+
+@call
+def transfer_write(prefix, tensors, by_object):
+    return transfer.write(prefix, tensors, by_object)
+
+
+@call
+def init_from_checkpoint(prefix, variables, pairs):
+    return transfer.init_from_checkpoint(prefix, variables, pairs)
+
+
+@call
+def warm_start(prefix, variables, patterns=None, previous=None, vocabularies=None):
+    return transfer.warm_start(prefix, variables, patterns, previous, vocabularies)
 
 
 def main():
