@@ -13,6 +13,8 @@ import (
 // their states, the graph and the save counter, is of the moment of the call,
 // and so is the number; that of a save which fails later stays a hole. The
 // context of the call governs the copying and the waiting, not the writing.
+// Logger, Now and a retention policy are then also called from a goroutine of
+// the writing.
 //
 // The error of a save that fails later is told to the Logger and to
 // Hooks.OnError, and returned by its Saving. Unless somebody got it there it

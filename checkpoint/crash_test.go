@@ -155,15 +155,23 @@ func TestManagerSurvivesACrashAfterEachChange(t *testing.T) {
 		{MaxToKeep: 1},
 		{MaxToKeep: 2},
 		{MaxToKeep: 1, KeepCheckpointEvery: 2 * time.Second},
+		{MaxToKeep: 2, Async: &Async{Queue: 2}},
 	} {
 		run := func(dir storage.Dir, done func()) {
 			c, v := one(0)
 			now, o := at(1000), o
 			o.Now = now.tick
 			m, err := NewManager(background(), c, dir, &o)
+			var begun []*Saving
 			for i := 1; err == nil && i <= saves; i++ {
+				var s *Saving
 				v.Value[0] = float32(i)
-				if _, err = m.Save(background(), nil); err == nil {
+				if s, err = m.Begin(background(), nil); s != nil {
+					begun = append(begun, s)
+				}
+			}
+			for _, s := range begun {
+				if s.Wait(background()) == nil {
 					done()
 				}
 			}
@@ -199,7 +207,7 @@ func goesOn(t *testing.T, dir storage.Dir, o ManagerOptions, done int) {
 	t.Helper()
 	c, v := one(-1)
 	now := at(2000)
-	o.Now, o.KeepCheckpointEvery = now.tick, 0
+	o.Now, o.KeepCheckpointEvery, o.Async = now.tick, 0, nil
 	m := newManager(t, c, dir, &o)
 	path, err := m.RestoreOrInitialize(background())
 	if err != nil {

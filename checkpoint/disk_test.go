@@ -55,35 +55,44 @@ func breaking(i int, dies bool) (fsys vfs.FS, reached func() bool) {
 // over storage/local's own code, with each operation of the file system
 // failing in turn, alone or as the last.
 func TestManagerOnADiskSurvivesWhateverFails(t *testing.T) {
-	for _, dies := range []bool{true, false} {
-		t.Run(fmt.Sprintf("dies %v", dies), func(t *testing.T) {
-			t.Parallel() // most of the time goes to the disk
-			for i := 0; ; i++ {
-				path := t.TempDir()
-				fsys, reached := breaking(i, dies)
-				done := saveThrice(local.DirOn(fsys, path))
-				t.Run(fmt.Sprintf("operation %d fails", i), func(t *testing.T) {
-					afterFailure(t, local.DirOn(unflushed{vfs.OS()}, path), done)
-				})
-				if !reached() {
-					break
-				}
+	whateverFails(t, true, nil)
+	whateverFails(t, false, nil)
+	whateverFails(t, true, &Async{Queue: 1})
+}
+
+func whateverFails(t *testing.T, dies bool, async *Async) {
+	t.Run(fmt.Sprintf("dies %v, asynchronous %v", dies, async != nil), func(t *testing.T) {
+		t.Parallel() // most of the time goes to the disk
+		for i := 0; ; i++ {
+			path := t.TempDir()
+			fsys, reached := breaking(i, dies)
+			done := saveThrice(local.DirOn(fsys, path), async)
+			t.Run(fmt.Sprintf("operation %d fails", i), func(t *testing.T) {
+				afterFailure(t, local.DirOn(unflushed{vfs.OS()}, path), done)
+			})
+			if !reached() {
+				break
 			}
-		})
-	}
+		}
+	})
 }
 
 // saveThrice saves 1 and 2 and then 3 over 2, whatever goes wrong, and returns
 // the last value of which Save said that it was saved.
-func saveThrice(dir storage.Dir) (done int) {
+func saveThrice(dir storage.Dir, async *Async) (done int) {
 	c, v := one(0)
-	m, err := NewManager(background(), c, dir, &ManagerOptions{MaxToKeep: 1, Now: at(1000).tick})
+	m, err := NewManager(background(), c, dir, &ManagerOptions{MaxToKeep: 1, Async: async, Now: at(1000).tick})
 	if err != nil {
 		return 0
 	}
+	var begun []*Saving // of saves that failed at once: nil
 	for i, number := range []int64{1, 2, 2} {
 		v.Value[0] = float32(i + 1)
-		if _, err := m.Save(background(), &SaveOptions{CheckpointNumber: &number}); err == nil {
+		s, _ := m.Begin(background(), &SaveOptions{CheckpointNumber: &number})
+		begun = append(begun, s)
+	}
+	for i, s := range begun {
+		if s != nil && s.Wait(background()) == nil {
 			done = i + 1
 		}
 	}

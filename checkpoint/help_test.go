@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +14,10 @@ import (
 )
 
 // clock is an injected clock that stands still unless told otherwise.
-type clock struct{ t time.Time }
+type clock struct {
+	mu sync.Mutex // asynchronous saves ask it too
+	t  time.Time
+}
 
 func at(seconds float64) *clock {
 	c := new(clock)
@@ -21,10 +25,22 @@ func at(seconds float64) *clock {
 	return c
 }
 
-func (c *clock) now() time.Time        { return c.t }
-func (c *clock) set(seconds float64)   { c.t = time.Unix(0, int64(seconds*1e9)).UTC() }
-func (c *clock) add(d time.Duration)   { c.t = c.t.Add(d) }
-func (c *clock) tick() time.Time       { c.add(time.Second); return c.t }
+func (c *clock) now() time.Time  { return c.add(0) }
+func (c *clock) tick() time.Time { return c.add(time.Second) }
+
+func (c *clock) set(seconds float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = time.Unix(0, int64(seconds*1e9)).UTC()
+}
+
+func (c *clock) add(d time.Duration) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+	return c.t
+}
+
 func number64(n int64) *int64          { return &n }
 func background() context.Context      { return context.Background() }
 func variable(v ...float32) *variableF { return trackable.NewVariable("v", []int64{int64(len(v))}, v) }
