@@ -55,3 +55,13 @@ func (m *Manager) provenance(r *Receipt) {
 	r.Run, r.RestoredFrom = m.o.Run, m.from
 	r.Commit, r.Dirty = m.o.Revision.Commit, m.o.Revision.Dirty
 }
+
+// stamp names the program's revision in the receipt of a save that no manager
+// made: a manager knows it already, or another that it was told of.
+func (r *Receipt) stamp() {
+	if r.Writer == WriterManager {
+		return
+	}
+	built := BuildRevision()
+	r.Commit, r.Dirty = built.Commit, built.Dirty
+}

@@ -23,3 +23,15 @@ func TestTheRevisionIsTheOneTheProgramWasBuiltFrom(t *testing.T) {
 		t.Errorf("revisionIn(nil) = %v, want none", got)
 	}
 }
+
+func TestAReceiptIsStampedOnceOnly(t *testing.T) {
+	built := BuildRevision() // of go test: none
+	for _, c := range []struct{ writer, want string }{
+		{WriterManager, "told"}, {WriterSave, built.Commit}, {WriterWrite, built.Commit},
+	} {
+		r := Receipt{Writer: c.writer, Commit: "told"}
+		if r.stamp(); r.Commit != c.want {
+			t.Errorf("the receipt of a %s names commit %q, want %q", c.writer, r.Commit, c.want)
+		}
+	}
+}

@@ -135,6 +135,7 @@ func (w *writing) writeReceipt(ctx context.Context, out *output) error {
 	r.Schema, r.Path, r.PID = receiptSchema, w.path, os.Getpid()
 	// A host without a name is no reason not to save.
 	r.Host, _ = os.Hostname()
+	r.stamp()
 	r.Time = w.now().UTC()
 	r.Duration = max(r.Time.Sub(w.start), 0)
 	text, err := r.MarshalJSON()

@@ -13,10 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/format/tfevents"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/summary"
+	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // loaded is an event as TensorBoard's loader gives it.
@@ -252,5 +255,43 @@ func TestTensorBoardServesOurScalars(t *testing.T) {
 		if micros != want[i].Time || int64(p[1]) != want[i].Step || number(p[2]) != want[i].Value {
 			t.Errorf("point %d is %v, want %v", i, p, want[i])
 		}
+	}
+}
+
+// What saves cost is drawn by TensorBoard, beside the curves of training.
+func TestTensorBoardReadsWhatSavesCost(t *testing.T) {
+	root := t.TempDir()
+	dir := local.Dir(root)
+	w, err := summary.CreateFileWriter(t.Context(), local.Dir(filepath.Join(root, "logs")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := trackable.NewVariable("v", tensor.Shape{1000}, make([]float32, 1000))
+	c := checkpoint.New(nil, checkpoint.Objects{"v": v}, nil)
+	m, err := checkpoint.NewManager(t.Context(), c, dir, &checkpoint.ManagerOptions{Hooks: summary.Checkpoints(w, dir, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(3) {
+		step := 100 * (i + 1)
+		if _, err := m.Save(t.Context(), &checkpoint.SaveOptions{Step: &step, Metrics: map[string]float64{"loss": 1 / float64(step)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The writer is not closed: TensorBoard sees what has been saved so far.
+	got := must[map[string][]point](t, "accumulate", map[string]any{"directory": filepath.Join(root, "logs")})
+	for _, tag := range []string{summary.SaveSeconds, summary.SaveBytes, summary.DiskBytes, summary.MetricPrefix + "loss"} {
+		if len(got[tag]) != 3 || got[tag][0].Step != 100 || got[tag][2].Step != 300 {
+			t.Errorf("TensorBoard has %v of %s, want points at 100, 200 and 300", got[tag], tag)
+		}
+	}
+	if p := got[summary.MetricPrefix+"loss"]; len(p) == 3 && p[2].Value != number(float64(float32(1)/300)) {
+		t.Errorf("TensorBoard's last loss is %s, want %s", p[2].Value, number(float64(float32(1)/300)))
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
