@@ -58,7 +58,7 @@ func (m *Manager) load(ctx context.Context, text []byte) error {
 	if err := m.adopt(ctx, s, sets, now); err != nil {
 		return err
 	}
-	return m.findRetained(ctx, now)
+	return m.findRetained(ctx)
 }
 
 // parse reads a state file's text. A broken one is told and then as good as

@@ -118,7 +118,10 @@ func (m *Manager) recall(ctx context.Context) {
 // manager wrote and does not list, because another rule than Latest keeps
 // them. Without a policy a manager judges its list, as TensorFlow's does, and
 // nothing else: who forgets an option loses nothing.
-func (m *Manager) findRetained(ctx context.Context, now time.Time) error {
+//
+// Times are those of the receipts also where they are in the future: that the
+// clock was set back is what the rules must see.
+func (m *Manager) findRetained(ctx context.Context) error {
 	if m.o.Retention == nil {
 		return nil
 	}
@@ -126,7 +129,7 @@ func (m *Manager) findRetained(ctx context.Context, now time.Time) error {
 	if err := l.fillIn(ctx); err != nil {
 		return err
 	}
-	if err := l.unlisted(ctx, now); err != nil {
+	if err := l.unlisted(ctx); err != nil {
 		return err
 	}
 	m.l.active = l.ordered()
@@ -146,8 +149,10 @@ func (f *finder) fillIn(ctx context.Context) error {
 	for i, c := range list {
 		r, err := ReadReceipt(ctx, f.m.dir, c.Path)
 		if err == nil {
-			list[i] = r.checkpoint(c.Path, c.Time)
-			list[i].Time, list[i].Verified = c.Time, c.Verified
+			list[i] = r.checkpoint(c.Path, r.Time)
+			if list[i].Verified = c.Verified; r.Time.IsZero() { // somebody has marked one of TensorFlow's
+				list[i].Time = c.Time
+			}
 			f.counts[c.Path] = r.SaveCounter
 		} else if unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -160,7 +165,7 @@ func (f *finder) fillIn(ctx context.Context) error {
 }
 
 // unlisted finds the others, by their receipts.
-func (f *finder) unlisted(ctx context.Context, now time.Time) error {
+func (f *finder) unlisted(ctx context.Context) error {
 	m := f.m
 	m.l.retained = nil
 	for p, s := range m.files.sets {
@@ -179,7 +184,7 @@ func (f *finder) unlisted(ctx context.Context, now time.Time) error {
 			return err
 		}
 		if r.Writer == WriterManager && r.Kept == "" {
-			c := r.checkpoint(p, now)
+			c := r.checkpoint(p, r.Time)
 			c.Verified = true
 			f.found, f.counts[p] = append(f.found, c), r.SaveCounter
 			m.noteRetained(p, r.Retained)

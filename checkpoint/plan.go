@@ -1,0 +1,217 @@
+package checkpoint
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// ErrPlanChanged is what Plan.Do wraps when the directory is not as it was
+// when the plan was made. Nothing was removed then.
+var ErrPlanChanged = errors.New("the directory has changed since the plan was made")
+
+// PlanOptions are about one plan. Nil and zero values are the defaults.
+type PlanOptions struct {
+	// Name restricts the plan to one manager's checkpoints, "ckpt" to
+	// "ckpt-7" and the like. Default: all names, each judged by itself.
+	Name string
+	// Foreign includes what no manager wrote and the state file does not list:
+	// what a TensorFlow manager has preserved, for one. Its name must end in a
+	// number even so.
+	Foreign bool
+	// Now is the clock that tells which leases have run out. Default: time.Now.
+	Now func() time.Time
+}
+
+// Plan says what a policy makes of the checkpoints of a directory.
+type Plan struct {
+	Checkpoints []Planned // by name, of each from the oldest to the newest
+
+	dir    storage.Dir
+	policy retention.Policy
+	o      PlanOptions
+}
+
+// Planned is a checkpoint and its verdict.
+type Planned struct {
+	retention.Checkpoint
+	retention.Verdict
+}
+
+// PlanPrune judges the checkpoints of dir by a policy and changes nothing. It
+// needs no Manager, and judges what no manager would any more: what was
+// preserved for good, too. Checkpoints that are not complete, and those of
+// TensorFlow 1, it leaves out.
+func PlanPrune(ctx context.Context, dir storage.Dir, policy retention.Policy, o *PlanOptions) (*Plan, error) {
+	p := &Plan{dir: dir, policy: policy}
+	if o != nil {
+		p.o = *o
+	}
+	if p.o.Now == nil {
+		p.o.Now = time.Now
+	}
+	if err := p.make(ctx); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	return p, nil
+}
+
+func (p *Plan) make(ctx context.Context) error {
+	list, err := List(ctx, p.dir, &ListOptions{Receipts: true})
+	if err != nil {
+		return err
+	}
+	held, err := holders(ctx, p.dir, p.o.Now, func(string) bool { return true })
+	if err != nil {
+		return err
+	}
+	var names []string
+	groups := make(map[string][]Listing)
+	for _, l := range list {
+		if l.Leased = held[l.Path]; p.concerns(l) {
+			name, _, _ := splitNumber(l.Path)
+			if groups[name] == nil {
+				names = append(names, name)
+			}
+			groups[name] = append(groups[name], l)
+		}
+	}
+	for _, name := range names {
+		planned, err := p.judge(ctx, groups[name])
+		if err != nil {
+			return err
+		}
+		p.Checkpoints = append(p.Checkpoints, planned...)
+	}
+	return nil
+}
+
+// concerns reports whether the plan is about a checkpoint at all.
+func (p *Plan) concerns(l Listing) bool {
+	name, _, numbered := splitNumber(l.Path)
+	if !numbered || !ofDirectory(l.Path) || !l.Complete || l.Format != FormatV2 || p.o.Name != "" && name != p.o.Name {
+		return false
+	}
+	return p.o.Foreign || l.Managed || l.Receipt != nil && l.Receipt.Writer == WriterManager
+}
+
+// judge judges the checkpoints of one name.
+func (p *Plan) judge(ctx context.Context, group []Listing) ([]Planned, error) {
+	inOrderOfSaving(group)
+	planned := make([]Planned, len(group))
+	list := make([]retention.Checkpoint, len(group))
+	for i, l := range group {
+		c := retention.Checkpoint{Path: l.Path, Time: l.Time}
+		if l.Receipt != nil {
+			c = l.Receipt.checkpoint(l.Path, l.Time)
+		}
+		c.Size, c.Leased = l.Size, l.Leased
+		list[i] = c
+	}
+	if err := p.verifyNewest(ctx, group, list); err != nil {
+		return nil, err
+	}
+	for i, v := range retention.Judge(p.policy, list) {
+		if group[i].Latest && v.Fate == retention.Remove {
+			v = retention.Verdict{Fate: retention.Keep, Reason: "the latest by the state file: never removed", Floor: true}
+		}
+		planned[i] = Planned{list[i], v}
+	}
+	return planned, nil
+}
+
+// inOrderOfSaving sorts by the save counters, if every receipt has one of its
+// own; else the numbers in the names have to do, by which List sorts.
+func inOrderOfSaving(group []Listing) {
+	seen := make(map[int64]bool)
+	for _, l := range group {
+		if l.Receipt == nil || l.Receipt.SaveCounter <= 0 || seen[l.Receipt.SaveCounter] {
+			return
+		}
+		seen[l.Receipt.SaveCounter] = true
+	}
+	slices.SortFunc(group, func(a, b Listing) int { return cmp.Compare(a.Receipt.SaveCounter, b.Receipt.SaveCounter) })
+}
+
+// verifyNewest finds the newest checkpoint that is whole, as far as that shows
+// without reading tensors, and that no restore has rejected.
+func (p *Plan) verifyNewest(ctx context.Context, group []Listing, list []retention.Checkpoint) error {
+	for i, l := range slices.Backward(group) {
+		if l.Receipt != nil && l.Receipt.Rejected != "" {
+			continue
+		}
+		err := verifyQuick(ctx, p.dir, l.Path)
+		if list[i].Verified = err == nil; err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyQuick(ctx context.Context, dir storage.Dir, path string) error {
+	r, err := Load(ctx, dir, path)
+	if err != nil {
+		return err
+	}
+	return closing(r, r.VerifyQuick(ctx))
+}
+
+// Removals returns what the plan removes.
+func (p *Plan) Removals() []Planned {
+	return slices.DeleteFunc(slices.Clone(p.Checkpoints), func(c Planned) bool { return c.Fate != retention.Remove })
+}
+
+// Do removes what the plan says, and nothing else. If the directory is not as
+// it was, if something was saved, pinned or leased since, it removes nothing
+// and returns an error that wraps ErrPlanChanged. While another process writes
+// to the directory the error wraps storage.ErrLocked: its manager has a policy
+// of its own. A manager of this process should not be at work there either.
+func (p *Plan) Do(ctx context.Context) error {
+	err := exclusive(ctx, p.dir, func() error {
+		return betweenSweeps(ctx, p.dir, pinPatience, func() error { return p.doAlone(ctx) })
+	})
+	if err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	return nil
+}
+
+func (p *Plan) doAlone(ctx context.Context) error {
+	if err := p.check(ctx); err != nil {
+		return err
+	}
+	var paths []string
+	for _, c := range p.Removals() {
+		paths = append(paths, c.Path)
+	}
+	return removeAlone(ctx, p.dir, paths)
+}
+
+// check makes the plan anew and compares.
+func (p *Plan) check(ctx context.Context) error {
+	now := &Plan{dir: p.dir, policy: p.policy, o: p.o}
+	if err := now.make(ctx); err != nil {
+		return err
+	}
+	for i, c := range now.Checkpoints {
+		if i >= len(p.Checkpoints) || p.Checkpoints[i].Path != c.Path {
+			return fmt.Errorf("%s: %w", c.Path, ErrPlanChanged)
+		}
+		if was := p.Checkpoints[i]; was.Verdict != c.Verdict {
+			return fmt.Errorf("%s: is now to %v (%s): %w", c.Path, c.Fate, c.Reason, ErrPlanChanged)
+		}
+	}
+	if len(now.Checkpoints) < len(p.Checkpoints) {
+		return fmt.Errorf("%s: %w", p.Checkpoints[len(now.Checkpoints)].Path, ErrPlanChanged)
+	}
+	return nil
+}
