@@ -41,12 +41,27 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
-	if err := tf.stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "interop: python: ", err)
-		code = 1
+	for _, p := range []*process{tf, legacy} {
+		if p == nil {
+			continue
+		}
+		if err := p.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "interop: python: ", err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }
+
+// legacy is the process in which tf.keras is tf-keras, that is Keras 2. Only
+// the tests of callbacks need it, and start it.
+var legacy *process
+
+var startLegacy = sync.OnceValues(func() (*process, error) {
+	p, err := start("TF_USE_LEGACY_KERAS=1")
+	legacy = p
+	return p, err
+})
 
 // process is interop/py/driver.py: a request a line in, an answer a line out.
 type process struct {
@@ -71,7 +86,7 @@ func python() (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-func start() (*process, error) {
+func start(env ...string) (*process, error) {
 	interpreter, err := python()
 	if err != nil {
 		return nil, err
@@ -81,6 +96,7 @@ func start() (*process, error) {
 		return nil, err
 	}
 	p := &process{cmd: exec.Command(interpreter, "py/driver.py"), answers: make(chan []byte), log: log}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = log
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -127,6 +143,12 @@ func (p *process) stop() error {
 // ask makes a request and returns the answer, or TensorFlow's error.
 func ask[R any](t *testing.T, call string, args map[string]any) (R, error) {
 	t.Helper()
+	return askOf[R](t, tf, call, args)
+}
+
+// askOf is ask of one of the processes.
+func askOf[R any](t *testing.T, p *process, call string, args map[string]any) (R, error) {
+	t.Helper()
 	var result R
 	request := map[string]any{"call": call}
 	for k, v := range args {
@@ -136,20 +158,20 @@ func ask[R any](t *testing.T, call string, args map[string]any) (R, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tf.mu.Lock()
-	defer tf.mu.Unlock()
-	if _, err := tf.in.Write(append(line, '\n')); err != nil {
-		t.Fatalf("python is gone: %v (see %s)", err, tf.log.Name())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := p.in.Write(append(line, '\n')); err != nil {
+		t.Fatalf("python is gone: %v (see %s)", err, p.log.Name())
 	}
 	select {
-	case answer, ok := <-tf.answers:
+	case answer, ok := <-p.answers:
 		if !ok {
-			t.Fatalf("python ended in %s (see %s)", call, tf.log.Name())
+			t.Fatalf("python ended in %s (see %s)", call, p.log.Name())
 		}
 		return decode(t, answer, result)
 	case <-time.After(patience):
 		// The next answer would be this one's: there is no going on.
-		if err := tf.cmd.Process.Kill(); err != nil {
+		if err := p.cmd.Process.Kill(); err != nil {
 			t.Error(err)
 		}
 		t.Fatalf("%s took longer than %v", call, patience)

@@ -25,6 +25,7 @@ import tensorflow as tf
 import events
 import graphs
 import histories
+import keras_callbacks
 import models
 import transfer
 import sharding
@@ -154,6 +155,10 @@ def init_from_checkpoint(prefix, variables, pairs):
 @call
 def warm_start(prefix, variables, patterns=None, previous=None, vocabularies=None):
     return transfer.warm_start(prefix, variables, patterns, previous, vocabularies)
+
+
+for f in ("flavor", "checkpoint_runs", "backup_runs", "backup_write", "backup_read", "load_on_restart", "newest", "formats"):
+    CALLS["keras_" + f] = getattr(keras_callbacks, f)
 
 
 def main():
