@@ -134,3 +134,36 @@ func ExampleIterator() {
 	// evaluate ckpt-2
 	// evaluate ckpt-3
 }
+
+// Save returns when the values are copied; they may change while it is written.
+func ExampleAsync() {
+	ctx, weights := context.Background(), trackable.NewVariable("w", []int64{2}, []float32{1, 2})
+	c := checkpoint.New(nil, checkpoint.Objects{"w": weights}, nil)
+	m, err := checkpoint.NewManager(ctx, c, mem.Dir(), &checkpoint.ManagerOptions{
+		Async: &checkpoint.Async{Queue: 1, WhenFull: checkpoint.Replace},
+		Hooks: &checkpoint.Hooks{AfterCommit: func(_ context.Context, e checkpoint.Event) {
+			fmt.Println("written:", e.Path)
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	path, err := m.Save(ctx, nil)
+	if err != nil {
+		log.Fatal(err) // also of an earlier save
+	}
+	weights.Value[0] = 99
+	if err := m.Sync(ctx); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Restore(ctx, m.Directory(), path); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(path, weights.Value)
+	if err := m.Close(ctx); err != nil { // nothing is lost at the end
+		log.Fatal(err)
+	}
+	// Output:
+	// written: ckpt-1
+	// ckpt-1 [1 2]
+}
