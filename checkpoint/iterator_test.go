@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -279,6 +280,28 @@ func TestAnErrorDoesNotEndALoopThatGoesOn(t *testing.T) {
 			}
 		}
 		e.want("true at 0", "true at 1", "ckpt-1false at 2")
+	})
+}
+
+func TestRetentionLeavesWhatIsBeingRead(t *testing.T) {
+	evaluating(t, func(e *evaluation) {
+		e.m.o.Retention = retention.Latest(1)
+		e.save(1)
+		e.run(&IteratorOptions{Timeout: 3 * time.Second, Lease: new(LeaseOptions)}, func(path string) bool {
+			if path == "ckpt-1" {
+				e.save(3)
+				time.Sleep(time.Hour) // much longer than a lease holds by itself
+				e.save(1)
+				c, _ := one(0)
+				if _, err := c.Restore(background(), e.dir, path); err != nil {
+					t.Errorf("Restore(%s) while it is leased = %v", path, err)
+				}
+			}
+			return true
+		})
+		e.want("ckpt-1 at 0", "ckpt-5 at 3600", "end at 3603")
+		e.save(1)
+		wantPaths(t, "on disk after the leases", onDisk(t, e.dir), "ckpt-6")
 	})
 }
 
