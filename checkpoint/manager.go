@@ -54,7 +54,9 @@ type ManagerOptions struct {
 	Partial bool
 	// Fallback lets RestoreOrInitialize go back to an older checkpoint where
 	// a newer one is broken: its bytes are damaged, or a file of it is
-	// missing. Each is told to the Logger and by PassedOver.
+	// missing. Each is told to the Logger and by PassedOver. Of several workers
+	// all must have it, or Validate, and call RestoreOrInitialize together:
+	// what one passes over all do.
 	Fallback bool
 	// Validate runs what RestoreOrInitialize has restored, and rejects a
 	// checkpoint whose metrics are not those of its receipt.

@@ -1,11 +1,14 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+
+	"github.com/ckpt-dev/ckpt/format"
 )
 
 // restoreNewest restores the newest checkpoint that may be restored, and
@@ -14,6 +17,9 @@ import (
 // Fallback.
 func (m *Manager) restoreNewest(ctx context.Context) (string, error) {
 	r := &restoring{m: m}
+	if m.o.Fallback || m.o.Validate != nil {
+		r.crew = newCrew(m.c.o.Workers)
+	}
 	path, err := r.newest(ctx)
 	m.mu.Lock()
 	m.passed = r.passed
@@ -28,6 +34,7 @@ func (m *Manager) restoreNewest(ctx context.Context) (string, error) {
 // restoring is one call of RestoreOrInitialize.
 type restoring struct {
 	m      *Manager
+	crew   *crew // nil: this worker decides alone
 	passed []Broken
 	holds  string // the checkpoint that was restored, and rejected after that
 }
@@ -37,19 +44,82 @@ func (r *restoring) newest(ctx context.Context) (string, error) {
 		if err == nil {
 			err = r.try(ctx, path)
 		}
+		err = r.agree(ctx, path, err)
 		if err == nil {
 			return path, nil
 		}
-		if !errors.Is(err, ErrRejected) && !(r.m.o.Fallback && isDamage(err)) {
+		if !r.passes(err) {
 			return "", err
 		}
+		r.mark(ctx, path, err)
 		r.m.o.Logger.Warn("passed over a checkpoint, trying the one before it", "path", path, "err", err)
 		r.passed = append(r.passed, Broken{path, err})
+	}
+	if err := r.agree(ctx, "", nil); err != nil {
+		return "", err
 	}
 	if len(r.passed) > 0 {
 		return "", fmt.Errorf("restore: %w", &NoneValidError{r.passed})
 	}
 	return "", nil
+}
+
+// passes reports whether the checkpoint before is tried after err.
+func (r *restoring) passes(err error) bool {
+	return errors.Is(err, ErrRejected) || r.m.o.Fallback && isDamage(err)
+}
+
+// mark marks a checkpoint that was rejected just now. That it cannot be is
+// told, and changes nothing about this restore.
+func (r *restoring) mark(ctx context.Context, path string, err error) {
+	var v *verdict
+	if !errors.As(err, &v) || r.crew != nil && !r.crew.leads() {
+		return
+	}
+	if failed := Reject(ctx, r.m.dir, path, v.reason); failed != nil {
+		r.m.o.Logger.Warn("a rejected checkpoint could not be marked", "path", path, "err", failed)
+	}
+}
+
+// attempt is what a worker tells the others about a checkpoint.
+type attempt struct {
+	Path     string
+	Passed   string // why it has to be passed over; "" if it has not
+	Rejected bool   // it is not damaged
+	Reason   string // of its own Validation
+}
+
+// agree makes several workers take the same checkpoint: what one of them
+// passes over all do.
+func (r *restoring) agree(ctx context.Context, path string, err error) error {
+	if r.crew == nil {
+		return err
+	}
+	mine, failed := attempt{Path: path}, err
+	if err != nil && r.passes(err) {
+		mine.Passed, mine.Rejected, failed = err.Error(), errors.Is(err, ErrRejected), nil
+		var v *verdict
+		if errors.As(err, &v) {
+			mine.Reason = v.reason
+		}
+	}
+	all, failed := round(ctx, r.crew, "restored", mine, failed)
+	if failed != nil || err != nil {
+		return cmp.Or(failed, err)
+	}
+	for rank, a := range all {
+		switch {
+		case a.Path != path:
+			return fmt.Errorf("restore %q: worker %d has %q", path, rank, a.Path)
+		case a.Reason != "":
+			err = fmt.Errorf("worker %d: %w", rank, &verdict{a.Reason})
+		case a.Rejected && err == nil:
+			err = fmt.Errorf("worker %d: %s: %w", rank, a.Passed, ErrRejected)
+		case a.Passed != "" && err == nil:
+			err = fmt.Errorf("worker %d: %s: %w", rank, a.Passed, format.ErrCorrupt)
+		}
+	}
+	return err
 }
 
 // try restores one checkpoint and validates what came of it. The mark is that

@@ -72,35 +72,31 @@ func (t Tolerance) valid() bool {
 	return fine(t.Relative) && fine(t.Absolute)
 }
 
-// validate runs the Validation on what was restored from path. A checkpoint
-// that fails it is marked; that it could not be is told, and changes nothing
-// about this restore.
+// verdict is the error of a checkpoint that failed its validation just now.
+type verdict struct{ reason string }
+
+func (v *verdict) Error() string        { return ErrRejected.Error() + ": " + v.reason }
+func (v *verdict) Is(target error) bool { return target == ErrRejected }
+
+// validate runs the Validation on what was restored from path.
 func (m *Manager) validate(ctx context.Context, path string) error {
 	got, err := m.o.Validate.Run(ctx)
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("validate %s: %w", path, ended)
 	}
+	if errors.Is(err, ErrRejected) {
+		err = &verdict{strings.TrimPrefix(err.Error(), ErrRejected.Error()+": ")}
+	}
 	if err == nil {
 		err = m.compare(ctx, path, got)
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		return fmt.Errorf("validate %s: %w", path, err)
 	}
-	if errors.Is(err, ErrRejected) {
-		if failed := Reject(ctx, m.dir, path, reasonOf(err)); failed != nil {
-			m.o.Logger.Warn("a rejected checkpoint could not be marked", "path", path, "err", failed)
-		}
-	}
-	return fmt.Errorf("validate %s: %w", path, err)
+	return nil
 }
 
-// reasonOf returns what an error that wraps ErrRejected says besides that.
-func reasonOf(err error) string {
-	return strings.TrimPrefix(err.Error(), ErrRejected.Error()+": ")
-}
-
-// compare returns an error that wraps ErrRejected if a metric is not what the
-// receipt says.
+// compare returns a verdict if a metric is not what the receipt says.
 func (m *Manager) compare(ctx context.Context, path string, got map[string]float64) error {
 	var want map[string]float64
 	at, err := locatePath(ctx, m.dir, path)
@@ -128,7 +124,7 @@ func (m *Manager) compare(ctx context.Context, path string, got map[string]float
 			"metrics", slices.Sorted(maps.Keys(got)))
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("%w: %s", ErrRejected, strings.Join(wrong, "; "))
+		return &verdict{strings.Join(wrong, "; ")}
 	}
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -269,86 +268,6 @@ func TestAnErrorOfTheValidationItself(t *testing.T) {
 	cancel()
 	if _, _, err := run(ErrRejected); !errors.Is(err, context.Canceled) || errors.Is(err, ErrRejected) {
 		t.Errorf("RestoreOrInitialize(cancelled) = %v, want context.Canceled", err)
-	}
-}
-
-func TestFallbackPassesOverWhatIsBroken(t *testing.T) {
-	for _, d := range damages {
-		if d.name == "receipt is broken" || d.name == "data file grew" || d.name == "index of another generation" || d.name == "index is gone" {
-			continue // a restore does not see these, or the manager has seen them before it
-		}
-		dir := trained(t, []float64{1, 2, 3}, []float64{1, 2, 3})
-		c, v := one(0)
-		log, told := logged()
-		m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick, Fallback: true, Logger: log})
-		d.do(t, dir, "ckpt-3")
-		path, err := m.RestoreOrInitialize(background())
-		if path != "ckpt-2" || err != nil || v.Value[0] != 2 || len(m.PassedOver()) != 1 || !errors.Is(m.PassedOver()[0].Err, d.want) {
-			t.Errorf("%s: RestoreOrInitialize() = %q, %v, passed over %v, want ckpt-2", d.name, path, err, m.PassedOver())
-		}
-		wantWarning(t, told, "path=ckpt-3")
-		if got := mustSave(t, m, nil); got != "ckpt-4" {
-			t.Errorf("%s: Save() after it = %q, want ckpt-4", d.name, got)
-		}
-		// Unasked it is an error, as it was.
-		d.do(t, dir, "ckpt-4")
-		m = newManager(t, c, dir, &ManagerOptions{Now: at(3000).tick})
-		if path, err := m.RestoreOrInitialize(background()); d.want == format.ErrCorrupt && !errors.Is(err, d.want) {
-			t.Errorf("%s: RestoreOrInitialize() without Fallback = %q, %v, want %v", d.name, path, err, d.want)
-		}
-	}
-}
-
-func TestBrokenAndRejectedMixed(t *testing.T) {
-	dir := trained(t, []float64{1, 2, 7, 4, 9, 6}, []float64{1, 2, 3, 4, 5, 6})
-	flipMiddle(t, dir, dataOf("ckpt-6"))
-	remove(t, dir, dataOf("ckpt-4"))
-	c, v := one(0)
-	o := ManagerOptions{Now: at(2000).tick, Validate: lossIs(v)}
-	m := newManager(t, c, dir, &o)
-	if path, err := m.RestoreOrInitialize(background()); path != "" || !errors.Is(err, format.ErrCorrupt) {
-		t.Errorf("RestoreOrInitialize() = %q, %v, want the damage of ckpt-6", path, err)
-	}
-	o.Fallback = true
-	m = newManager(t, c, dir, &o)
-	path, err := m.RestoreOrInitialize(background())
-	if path != "ckpt-2" || err != nil || v.Value[0] != 2 {
-		t.Errorf("RestoreOrInitialize() = %q, %v, v = %v, want ckpt-2", path, err, v.Value[0])
-	}
-	wantPaths(t, "PassedOver()", passedPaths(m), "ckpt-6", "ckpt-5", "ckpt-4", "ckpt-3")
-	for p, want := range map[string]bool{"ckpt-6": false, "ckpt-5": true, "ckpt-4": false, "ckpt-3": true, "ckpt-2": false} {
-		if got := rejectedOf(t, dir, p); (got != "") != want {
-			t.Errorf("Rejected of %s = %q, want a mark: %v", p, got, want)
-		}
-	}
-	if got := mustSave(t, m, nil); got != "ckpt-7" {
-		t.Errorf("Save() = %q, want ckpt-7", got)
-	}
-}
-
-func TestAnotherModelsCheckpointIsNotPassedOver(t *testing.T) {
-	dir := trained(t, []float64{1, 2}, []float64{1, 2})
-	c := New(nil, Objects{"w": variable(1)}, nil)
-	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick, Fallback: true})
-	if path, err := m.RestoreOrInitialize(background()); err == nil || len(m.PassedOver()) != 0 {
-		t.Errorf("RestoreOrInitialize() = %q, %v, passed over %v, want an error about ckpt-2", path, err, m.PassedOver())
-	}
-}
-
-func TestPreservedCheckpointsAreFallenBackTo(t *testing.T) {
-	dir := trained(t, []float64{1, 2, 3}, []float64{1, 2, 3})
-	writeState(t, dir, func(s *State) { // only the last is managed
-		s.AllModelCheckpointPaths, s.AllModelCheckpointTimestamps = nil, nil
-		s.AllModelCheckpointTimestamps = s.AllModelCheckpointTimestamps[:0]
-	})
-	flipMiddle(t, dir, dataOf("ckpt-3"))
-	c, _ := one(0)
-	if err := c.Write(background(), dir, "other-9"); err != nil {
-		t.Fatal(err)
-	}
-	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick, Fallback: true})
-	if path, err := m.RestoreOrInitialize(background()); path != "ckpt-2" || err != nil {
-		t.Errorf("RestoreOrInitialize() = %q, %v, want ckpt-2", path, err)
 	}
 }
 
