@@ -30,6 +30,12 @@
 // for the value of each variable that it is about to create. A loader that was
 // set before is asked first; one set later should ask ours.
 //
+// # Training loops
+//
+// NewLoop returns GoMLX's own loop with the callbacks of package callbacks
+// attached: files of the best model, and backups from which an interrupted
+// training goes on at the next step.
+//
 // # Memory
 //
 // Values are saved from the memory in which the backend keeps them, if it is
