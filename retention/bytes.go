@@ -36,6 +36,9 @@ func amount(n int64) string {
 	for i := 0; i < len(units) && n != 0 && n%1024 == 0; i++ {
 		n, unit = n/1024, units[i:i+1]
 	}
+	if n == 1 && unit == "" {
+		return "1 byte"
+	}
 	if unit == "" {
 		return fmt.Sprintf("%d bytes", n)
 	}

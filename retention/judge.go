@@ -26,6 +26,7 @@ func Judge(p Policy, list []Checkpoint) []Verdict {
 		v := &verdicts[i]
 		if i == len(list)-1 {
 			v.stay(Keep, newestStays)
+			v.Fate = Keep
 		}
 		if i == verified {
 			v.stay(Retain, verifiedStays)
@@ -42,11 +43,11 @@ func Judge(p Policy, list []Checkpoint) []Verdict {
 	return verdicts
 }
 
-// stay makes a verdict a floor of at least the given fate. The reason is
-// needed where the policy's own would not have sufficed.
+// stay makes a verdict a floor. The fate and the reason are for what the policy
+// would have removed.
 func (v *Verdict) stay(fate Fate, reason string) {
 	v.Floor = true
-	if v.Fate < fate && (v.Fate == Remove || fate == Keep) {
+	if v.Fate == Remove {
 		v.Fate, v.Reason = fate, reason
 	}
 }

@@ -27,9 +27,11 @@ the current directory if none is given. A PATH that is a checkpoint is listed
 alone.
 
 The flags are: latest (the newest, by the state file if there is one), managed
-(a manager lists it and may remove it), kept (why it was preserved), incomplete
-(a data file is missing), rejected (a restore found its model to be wrong, and
-passes over it), receipt unreadable.`,
+(a manager lists it and may remove it), kept (why it was preserved for good),
+retained (why a manager keeps it that does not list it), pinned (why no rule may
+remove it), tags, leased (who is reading it), incomplete (a data file is
+missing), rejected (a restore found its model to be wrong, and passes over it),
+receipt unreadable.`,
 		Example: `  ckpt ls run-1
   ckpt ls run-* --json | jq -r '.checkpoints[] | select(.latest).path'`,
 		Args:              wantArgs(0, -1, "PATHs"),
@@ -64,6 +66,10 @@ type checkpointJSON struct {
 	Latest    bool           `json:"latest"`
 	Managed   bool           `json:"managed"`
 	Kept      string         `json:"kept,omitempty"`
+	Retained  string         `json:"retained,omitempty"`
+	Pinned    string         `json:"pinned,omitempty"`
+	Leased    string         `json:"leased,omitempty"`
+	Tags      []string       `json:"tags,omitempty"`
 	Rejected  string         `json:"rejected,omitempty"`
 	Metrics   map[string]any `json:"metrics,omitempty"`
 	Run       string         `json:"run,omitempty"`
@@ -114,14 +120,16 @@ func (p place) list(ctx context.Context) ([]checkpoint.Listing, error) {
 func (p place) describe(l checkpoint.Listing) checkpointJSON {
 	c := checkpointJSON{
 		Path: p.name(l.Path), Directory: p.root, Name: l.Path, RawName: rawName(l.Path),
-		Bytes: l.Size, Shards: l.Shards, Format: l.Format, Complete: l.Complete, Latest: l.Latest, Managed: l.Managed,
+		Bytes: l.Size, Shards: l.Shards, Format: l.Format, Complete: l.Complete, Latest: l.Latest, Managed: l.Managed, Leased: l.Leased,
 	}
 	if !l.Time.IsZero() {
 		when := l.Time.UTC()
 		c.Time = &when
 	}
 	if l.Receipt != nil {
-		c.Step, c.Kept, c.Metrics = l.Receipt.Step, l.Receipt.Kept, jsonMetrics(l.Receipt.Metrics)
+		r := l.Receipt
+		c.Step, c.Metrics = r.Step, jsonMetrics(r.Metrics)
+		c.Kept, c.Retained, c.Pinned, c.Tags = r.Kept, r.Retained, r.Pinned, r.Tags
 		c.Run, c.From, c.Commit, c.Dirty = l.Receipt.Run, l.Receipt.RestoredFrom, l.Receipt.Commit, l.Receipt.Dirty
 		c.Rejected = l.Receipt.Rejected
 	}
@@ -235,6 +243,13 @@ func (c checkpointJSON) flags() string {
 	}
 	if c.Kept != "" {
 		flags = append(flags, "kept: "+c.Kept)
+	}
+	if c.Retained != "" && c.Retained != "pinned: "+c.Pinned {
+		flags = append(flags, "retained: "+c.Retained)
+	}
+	flags = append(flags, marks(c.Pinned, c.Tags)...)
+	if c.Leased != "" {
+		flags = append(flags, "leased: "+c.Leased)
 	}
 	if c.Rejected != "" {
 		flags = append(flags, "rejected: "+c.Rejected)
