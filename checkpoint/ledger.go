@@ -99,11 +99,12 @@ func (l ledger) saved(c retention.Checkpoint) ledger {
 	return l
 }
 
-// watchClock sees whether the clock went back behind the last preserved
-// checkpoint: either it is wrong now or it was wrong then. Nothing more would
-// be preserved before it has caught up, so the next that leaves the list is.
+// watchClock sees whether the clock is not past the last preserved checkpoint:
+// it stands still, is wrong now, or was wrong then. Nothing more would be
+// preserved before it has caught up, so the next that leaves the list is; and
+// what is saved now would not be managed by the next manager.
 func (l *ledger) watchClock(now time.Time, every time.Duration) {
-	if !now.Before(l.lastPreserved) {
+	if now.After(l.lastPreserved) {
 		return
 	}
 	for _, c := range l.active {
@@ -123,6 +124,15 @@ func lacking(m map[string]string, path string) map[string]string {
 func (l *ledger) forget(path string) {
 	l.active = without(l.active, path)
 	l.retained = lacking(l.retained, path)
+}
+
+// keepManaged sees to it that the next manager manages what this one does,
+// also where the clock stood still or went back between two saves.
+func (l *ledger) keepManaged() {
+	for _, c := range l.active {
+		// A double has no more digits than that.
+		l.lastPreserved = earlier(l.lastPreserved, c.Time.Add(-time.Microsecond))
+	}
 }
 
 // state returns what the state file is to say. The latest comes last, as

@@ -173,7 +173,9 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 	}
 	changed := !bytes.Equal(text, m.seen)
 	if m.writing && changed {
-		m.refresh(text)
+		if err := m.refresh(ctx, text); err != nil {
+			return err
+		}
 	}
 	if m.writing && !m.files.stale {
 		return nil
@@ -197,24 +199,49 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 
 // refresh takes note of what somebody else has written to the state file: the
 // manager's own list stands, and what else is managed there stays listed.
-func (m *Manager) refresh(text []byte) {
-	m.seen, m.l.others = text, nil
+func (m *Manager) refresh(ctx context.Context, text []byte) error {
+	m.seen = text
 	s, usable := m.parse(text)
-	if !usable {
-		m.files.stale = true // who has lost this file may have lost others
-		return
-	}
-	m.files.top = max(m.files.top, highestListed(s, m.l.name))
 	managed, _ := managedIn(s, m.o.Now(), s.preserved(), func(string) bool { return false })
+	if usable {
+		m.files.top = max(m.files.top, highestListed(s, m.l.name))
+		m.l.others = nil
+	}
+	listed := make(map[string]bool)
 	for _, c := range managed {
-		if find(m.l.active, c.Path) < 0 {
+		if listed[c.Path] = true; find(m.l.active, c.Path) < 0 {
 			m.l.others = append(m.l.others, c)
 		}
 	}
+	m.files.stale = m.files.stale || !usable // who has lost this file may have lost others
 	for _, c := range m.l.active {
-		// Whoever took it off the list may have removed it.
-		m.files.stale = m.files.stale || find(managed, c.Path) < 0
+		if listed[c.Path] || m.l.retained[c.Path] != "" {
+			continue
+		}
+		m.files.stale = true // whoever took it off the list may have removed it
+		if err := m.dropReplaced(ctx, c); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// dropReplaced takes a checkpoint off the list if there is another of its
+// number now that somebody else has saved: that is not ours to remove.
+func (m *Manager) dropReplaced(ctx context.Context, c retention.Checkpoint) error {
+	r, err := ReadReceipt(ctx, m.dir, c.Path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return unlessIO(err)
+	}
+	// The state file has rounded the time.
+	if r.Time.Sub(c.Time).Abs() > time.Millisecond {
+		m.o.Logger.Warn("a listed checkpoint was replaced and is not managed any more", "path", c.Path)
+		m.l.active = without(m.l.active, c.Path)
+	}
+	return nil
 }
 
 // dropGone takes checkpoints off the list that somebody else has removed, as

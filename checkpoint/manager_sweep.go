@@ -92,6 +92,9 @@ func (m *Manager) preserve(ctx context.Context, list []judged) error {
 		m.l.lastPreserved = c.Time
 		m.o.Logger.Info("preserved", "path", c.Path, "reason", c.reason)
 	}
+	if !m.exact() {
+		m.l.keepManaged()
+	}
 	return nil
 }
 
