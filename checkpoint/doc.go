@@ -9,6 +9,7 @@
 //	ckpt-7.data-00000-of-00001       the tensors' bytes
 //	ckpt-7.receipt.json              ours: metrics, step, sizes and checksums; see Receipt
 //	ckpt-7.recovery.*                ours: what ckpt-7 was, while its number is overwritten
+//	.ckpt.leases/ckpt-7@*.json       ours: somebody is reading ckpt-7; see TakeLease
 //
 // A checkpoint's name relative to its directory, "ckpt-7", is called path
 // everywhere. TensorFlow's manager returns "directory/ckpt-7" instead; here the

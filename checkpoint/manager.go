@@ -61,8 +61,12 @@ type ManagerOptions struct {
 	// Validate runs what RestoreOrInitialize has restored, and rejects a
 	// checkpoint whose metrics are not those of its receipt.
 	Validate *Validation
-	// Retention decides instead of MaxToKeep and KeepCheckpointEvery. The
-	// newest checkpoint is kept whatever it says.
+	// Retention decides instead of MaxToKeep and KeepCheckpointEvery, about
+	// all checkpoints that managers of this name have saved and that were not
+	// preserved for good. What it keeps for another reason than that it is one
+	// of the latest is not listed in the state file, so that a TensorFlow
+	// manager does not remove it later; its receipt says why it is there. The
+	// floors of package retention hold whatever it says.
 	Retention retention.Policy
 	// Async makes saves asynchronous. Default: as the Checkpoint's options
 	// say. (TensorFlow: enable_async)
@@ -326,8 +330,9 @@ func (m *Manager) showing() shown {
 // (TensorFlow: tf.train.CheckpointManager.latest_checkpoint)
 func (m *Manager) LatestCheckpoint() string { return m.showing().latest }
 
-// Checkpoints returns the paths of the managed checkpoints, oldest first.
-// Preserved ones are not among them; List has all.
+// Checkpoints returns the paths of the managed checkpoints, oldest first, those
+// included that another rule than the latest N keeps. Preserved ones are not
+// among them; List has all.
 // (TensorFlow: tf.train.CheckpointManager.checkpoints)
 func (m *Manager) Checkpoints() []string { return slices.Clone(m.showing().paths) }
 
