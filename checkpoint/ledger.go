@@ -99,18 +99,21 @@ func (l ledger) saved(c retention.Checkpoint) ledger {
 	return l
 }
 
-// watchClock sees whether the clock is not past the last preserved checkpoint:
-// it stands still, is wrong now, or was wrong then. Nothing more would be
-// preserved before it has caught up, so the next that leaves the list is; and
-// what is saved now would not be managed by the next manager.
-func (l *ledger) watchClock(now time.Time, every time.Duration) {
-	if now.After(l.lastPreserved) {
+// watchClock sees whether the list is newer than the last preserved checkpoint.
+// Where it is not, the clock stood still, is wrong now, or was wrong then: what
+// is listed would not be managed by the next manager, and nothing preserved
+// before the clock has caught up. So the next that leaves the list is.
+func (l *ledger) watchClock(every time.Duration) {
+	if len(l.active) == 0 {
 		return
 	}
+	oldest := l.active[0].Time
 	for _, c := range l.active {
-		now = earlier(now, c.Time)
+		oldest = earlier(oldest, c.Time)
 	}
-	l.lastPreserved = now.Add(-max(every, time.Second))
+	if !oldest.After(l.lastPreserved) {
+		l.lastPreserved = oldest.Add(-max(every, time.Second))
+	}
 }
 
 // lacking returns a copy of a map that lacks path.
@@ -124,15 +127,6 @@ func lacking(m map[string]string, path string) map[string]string {
 func (l *ledger) forget(path string) {
 	l.active = without(l.active, path)
 	l.retained = lacking(l.retained, path)
-}
-
-// keepManaged sees to it that the next manager manages what this one does,
-// also where the clock stood still or went back between two saves.
-func (l *ledger) keepManaged() {
-	for _, c := range l.active {
-		// A double has no more digits than that.
-		l.lastPreserved = earlier(l.lastPreserved, c.Time.Add(-time.Microsecond))
-	}
 }
 
 // state returns what the state file is to say. The latest comes last, as

@@ -276,7 +276,7 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 	}
 	next = next.saved(w.entry())
 	if !s.m.exact() {
-		next.watchClock(w.receipt.Time, s.m.o.KeepCheckpointEvery)
+		next.watchClock(s.m.o.KeepCheckpointEvery)
 	}
 	return next, s.m.record(ctx, next, storage.WriteFile)
 }

@@ -93,7 +93,7 @@ func (m *Manager) preserve(ctx context.Context, list []judged) error {
 		m.o.Logger.Info("preserved", "path", c.Path, "reason", c.reason)
 	}
 	if !m.exact() {
-		m.l.keepManaged()
+		m.l.watchClock(m.o.KeepCheckpointEvery)
 	}
 	return nil
 }
