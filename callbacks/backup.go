@@ -125,13 +125,13 @@ func (b *BackupAndRestore) begin(ctx context.Context) error {
 	}
 	o := &checkpoint.ManagerOptions{MaxToKeep: 1, Now: b.o.Now, Logger: b.o.Logger}
 	if b.o.DoubleCheckpoint {
-		o.MaxToKeep = 2
+		o.MaxToKeep, o.Fallback = 2, true
 	}
 	var err error
 	if b.manager, err = checkpoint.NewManager(ctx, b.c, b.dir, o); err != nil {
 		return err
 	}
-	path, err := b.restore(ctx)
+	path, err := b.manager.RestoreOrInitialize(ctx)
 	if err != nil {
 		return err
 	}

@@ -90,11 +90,11 @@ func (m *ModelCheckpoint) sweep(ctx context.Context) error {
 			continue // to be judged again
 		}
 		if v.Fate == retention.Remove {
-			removed, err := m.remove(ctx, list[i].Path)
+			held, err := checkpoint.RemoveUnheld(ctx, m.dir, list[i].Path)
 			if err != nil {
 				return err
 			}
-			if !removed {
+			if held != "" {
 				continue
 			}
 			m.o.Logger.Info("removed", "path", list[i].Path, "reason", v.Reason)
@@ -102,18 +102,6 @@ func (m *ModelCheckpoint) sweep(ctx context.Context) error {
 		m.files = without(m.files, list[i].Path)
 	}
 	return nil
-}
-
-// remove removes a file that nobody has pinned.
-func (m *ModelCheckpoint) remove(ctx context.Context, path string) (bool, error) {
-	r, err := checkpoint.ReadReceipt(ctx, m.dir, path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, format.ErrCorrupt) {
-		return false, err
-	}
-	if r.Pinned != "" {
-		return false, nil
-	}
-	return true, checkpoint.Remove(ctx, m.dir, path)
 }
 
 // load restores the newest file.

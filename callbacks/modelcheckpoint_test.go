@@ -356,7 +356,7 @@ func TestTheBestMayBeAskedForBothAfterBatchesAndEpochs(t *testing.T) {
 	wantOn(t, dir, "cp-1", "cp-2")
 }
 
-func TestOldFilesAreRemovedButNotThePinnedOnesAndNotThoseOfOthers(t *testing.T) {
+func TestOldFilesAreRemovedButNotWhatIsPinnedLeasedOrOfOthers(t *testing.T) {
 	dir, m := mem.Dir(), newModel()
 	if err := checkpoint.New(m, nil, nil).Write(background(), dir, "mine"); err != nil {
 		t.Fatal(err)
@@ -364,11 +364,22 @@ func TestOldFilesAreRemovedButNotThePinnedOnesAndNotThoseOfOthers(t *testing.T) 
 	o := &callbacks.ModelCheckpointOptions{MaxToKeep: 2}
 	fit(t, m, 3, 1, nil, nil, modelCheckpoint(t, dir, "cp-{epoch}", m, o))
 	wantOn(t, dir, "cp-2", "cp-3", "mine")
-	pin(t, dir, "cp-2")
+	if err := checkpoint.Pin(background(), dir, "cp-2", "for the paper"); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := checkpoint.TakeLease(background(), dir, "cp-3", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := modelCheckpoint(t, dir, "cp-{epoch}", m, o)
 	fit(t, m, 5, 1, nil, nil, from{epoch: 3}, c)
-	wantOn(t, dir, "cp-2", "cp-4", "cp-5", "mine")
-	if got, want := c.Files(), []string{"cp-2", "cp-4", "cp-5"}; !slices.Equal(got, want) {
+	wantOn(t, dir, "cp-2", "cp-3", "cp-4", "cp-5", "mine")
+	if err := lease.Release(background()); err != nil {
+		t.Fatal(err)
+	}
+	fit(t, m, 6, 1, nil, nil, from{epoch: 5}, c)
+	wantOn(t, dir, "cp-2", "cp-5", "cp-6", "mine")
+	if got, want := c.Files(), []string{"cp-2", "cp-5", "cp-6"}; !slices.Equal(got, want) {
 		t.Errorf("Files = %v, want %v", got, want)
 	}
 }
@@ -380,23 +391,6 @@ type from struct {
 }
 
 func (f from) Position() (epoch, batch int64) { return f.epoch, f.batch }
-
-// pin does what `ckpt pin` does.
-func pin(t *testing.T, dir storage.Dir, path string) {
-	t.Helper()
-	r, err := checkpoint.ReadReceipt(background(), dir, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Pinned = "for the paper"
-	text, err := r.MarshalJSON()
-	if err == nil {
-		err = storage.WriteFile(background(), dir, checkpoint.ReceiptName(path), text)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestARetentionPolicyMayKeepTheBest(t *testing.T) {
 	dir, m := mem.Dir(), newModel()

@@ -1,0 +1,44 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// RemoveUnheld is Remove of one checkpoint, unless it is pinned or somebody
+// holds a lease on it: then it stays, and held says why. It is for those who
+// thin out what no manager manages.
+func RemoveUnheld(ctx context.Context, dir storage.Dir, path string) (held string, err error) {
+	err = exclusive(ctx, dir, func() error {
+		return betweenSweeps(ctx, dir, sweepPatience, func() error {
+			if held, err = whyHeld(ctx, dir, path); err != nil || held != "" {
+				return err
+			}
+			return removeAlone(ctx, dir, []string{path})
+		})
+	})
+	if err != nil {
+		return "", fmt.Errorf("remove: %w", err)
+	}
+	return held, nil
+}
+
+func whyHeld(ctx context.Context, dir storage.Dir, path string) (string, error) {
+	r, err := ReadReceipt(ctx, dir, path)
+	switch {
+	case err == nil && r.Pinned != "":
+		return "pinned: " + r.Pinned, nil
+	case err != nil && unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	}
+	leases, err := holders(ctx, dir, time.Now, func(p string) bool { return p == path })
+	if by := leases[path]; by != "" {
+		return "leased by " + by, err
+	}
+	return "", err
+}
