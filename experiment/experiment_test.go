@@ -1,6 +1,7 @@
 package experiment_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -118,8 +119,8 @@ func TestWhatARecordCannotHoldIsRefused(t *testing.T) {
 	if _, err := e.Run(t.Context(), "none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Run of no run = %v, want %v", err, fs.ErrNotExist)
 	}
-	for info := range root.List(t.Context(), "") {
-		t.Errorf("%s was written", info.Name)
+	for info, err := range root.List(t.Context(), "") {
+		t.Errorf("%s was written (%v)", info.Name, err)
 	}
 }
 
@@ -203,7 +204,8 @@ func TestARecordThatIsNoneIsCorrupt(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "not JSON": "lr=0.1", "a list": "[]", "of no schema": "{}", "of another kind": `{"schema": 1, "tags": 7}`,
 		"followed by more": `{"schema": 1}{"schema": 1}`, "large": `{"schema": 1, "x": "` + strings.Repeat("x", 2<<20) + `"}`,
-		"deep": `{"schema": 1, "params": {"x": ` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}}`,
+		"large and whole": `{"schema": 1}` + strings.Repeat(" ", 2<<20),
+		"deep":            `{"schema": 1, "params": {"x": ` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}}`,
 	} {
 		root := mem.Dir()
 		must(t, storage.WriteFile(t.Context(), root, "run/run.json", []byte(text)))
@@ -217,6 +219,32 @@ func TestARecordThatIsNoneIsCorrupt(t *testing.T) {
 		if got, err := storage.ReadFile(t.Context(), root, "run/run.json"); err != nil || string(got) != text {
 			t.Errorf("%s: run.json was changed", name)
 		}
+	}
+}
+
+// endless is a place whose files claim to be a tebibyte of blanks.
+type endless struct {
+	storage.Dir
+	read int64
+}
+
+func (d *endless) Open(context.Context, string) (storage.File, error) { return d, nil }
+func (d *endless) Close() error                                       { return nil }
+func (d *endless) Size() int64                                        { return 1 << 40 }
+
+func (d *endless) ReadAt(b []byte, _ int64) (int, error) {
+	if d.read += int64(len(b)); d.read > 4<<20 {
+		return 0, errors.New("too much was read")
+	}
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
+}
+
+func TestARecordIsReadInBounds(t *testing.T) {
+	if _, err := experiment.Open(&endless{Dir: mem.Dir()}).Run(t.Context(), "run"); !errors.Is(err, format.ErrCorrupt) {
+		t.Errorf("Run of an endless record = %v, want %v", err, format.ErrCorrupt)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +82,10 @@ func TestRunsAreListedWithWhatTheyHave(t *testing.T) {
 		"a true 0", "a/1 true 1 ckpt-1@10 0.5 best ckpt-1", "b true 3 ckpt-4@40 0.75 best ckpt-2", broken, "tf false 1")
 	wantRuns(t, e, &experiment.ListOptions{Metric: "loss", Highest: true},
 		"a true 0", "a/1 true 1 ckpt-1@10 0.5 best ckpt-1", "b true 3 ckpt-4@40 0.75 best ckpt-4", broken, "tf false 1")
+	// Not a number is no candidate, nor what keeps others from being one.
+	other := experiment.Open(mem.Dir())
+	run(t, other, "x", nil, math.NaN(), 0.5, 0.25)
+	wantRuns(t, other, &experiment.ListOptions{Metric: "loss"}, "x true 3 ckpt-3@30 0.25 best ckpt-3")
 	wantRuns(t, e, &experiment.ListOptions{Metric: "none"},
 		"a true 0", "a/1 true 1 ckpt-1@10 0.5", "b true 3 ckpt-4@40 0.75", broken, "tf false 1")
 }

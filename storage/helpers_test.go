@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/storage/storagetest"
 )
@@ -21,6 +22,7 @@ func TestPromisesOfWrappers(t *testing.T) {
 		"Sub":                func() storage.Dir { return storage.Sub(mem.Dir(), "a/b [x]") },
 		"Sub of a plain Dir": func() storage.Dir { return storage.Sub(plain{mem.Dir()}, "s") },
 		"Sub of Sub":         func() storage.Dir { return storage.Sub(storage.Sub(mem.Dir(), "a"), "b") },
+		"Sub of a disk's":    func() storage.Dir { return storage.Sub(local.Dir(t.TempDir()), "s") },
 		"WithTrace":          func() storage.Dir { return storage.WithTrace(mem.Dir(), func(string) {}) },
 		"WithTrace of Sub of WithTrace": func() storage.Dir {
 			quiet := func(string) {}

@@ -42,7 +42,6 @@ func printFile(ctx context.Context, dir storage.Dir, name string) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer f.Close()
 	for e, err := range tfevents.Read(reader(f)) {
 		if err != nil {
 			log.Fatal(err)
@@ -51,5 +50,8 @@ func printFile(ctx context.Context, dir storage.Dir, name string) {
 			value, _ := v.Scalar()
 			fmt.Println(e.Step, v.Tag, value)
 		}
+	}
+	if err := f.Close(); err != nil {
+		log.Fatal(err)
 	}
 }

@@ -186,11 +186,47 @@ func TestAFileThatFailedIsFollowedByAnother(t *testing.T) {
 		}
 	}
 	full = false
+	must(t, w.Scalar("a", 4, 0))
+	must(t, w.Flush())
+	must(t, w.Scalar("a", 5, 0))
 	must(t, w.Close())
 	// Half of the bytes of the failed write are there: the first of its three
 	// events, and a part of the second. The file of the second try is torn
 	// inside its version.
-	wantRead(t, "closed", dir, "| a@0=0 a@1=0 torn torn | a@2=0 a@3=0")
+	wantRead(t, "closed", dir, "| a@0=0 a@1=0 torn torn | a@2=0 a@3=0 a@4=0 a@5=0")
+}
+
+// Each try gets half of what is left to the disk, and no event there twice.
+func TestADiskThatTakesHalfOfEachWrite(t *testing.T) {
+	full := true
+	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
+		if full && op.Verb == "write" && op.Size > 200 { // the version of a file is shorter
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	dir := local.DirOn(fsys, t.TempDir())
+	w := create(t, dir, nil)
+	for step := range int64(8) {
+		must(t, w.Scalar("a", step, 0)) // 40 bytes
+	}
+	for range 2 {
+		if err := w.Flush(); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("Flush on a full disk = %v, want %v", err, syscall.ENOSPC)
+		}
+		must(t, w.Text("t", 8, strings.Repeat("x", 100)))
+	}
+	full = false
+	must(t, w.Close())
+	got := read(t, dir)
+	for step := range 8 {
+		if point := fmt.Sprintf("a@%d=", step); strings.Count(got, point) != 1 {
+			t.Errorf("files have %s %d times, want once: %.200s", point, strings.Count(got, point), got)
+		}
+	}
+	if n := strings.Count(got, "t@8="); n != 2 {
+		t.Errorf("files have %d texts, want 2", n)
+	}
 }
 
 func TestWhatWaitsForABrokenPlaceIsBounded(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
@@ -73,14 +74,15 @@ func mkckpt() {
 }
 
 // mkrun ROOT NAME FROM LR [LOSS...] makes a run with a checkpoint for each
-// loss, that goes on from the run FROM unless that is "-".
+// loss, that goes on from the run FROM unless that is "-". ESC in its name is
+// the control character.
 func mkrun() {
 	ctx := context.Background()
-	e := experiment.Open(local.Dir(os.Args[1]))
+	e, name := experiment.Open(local.Dir(os.Args[1])), strings.ReplaceAll(os.Args[2], "ESC", "\x1b")
 	lr, err := strconv.ParseFloat(os.Args[4], 64)
 	check(err)
-	run, err := e.Create(ctx, os.Args[2], &experiment.RunOptions{
-		Tags: []string{"test", os.Args[2]}, Params: map[string]any{"lr": lr, "layers": []int{2, 3}},
+	run, err := e.Create(ctx, name, &experiment.RunOptions{
+		Tags: []string{"test", name}, Params: map[string]any{"lr": lr, "layers": []int{2, 3}},
 		Revision: &checkpoint.Revision{Commit: "c0ffee"},
 		Now:      func() time.Time { return time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC) },
 	})

@@ -76,7 +76,7 @@ func (v Value) Scalar() (float64, bool) {
 			return 0, false
 		}
 		return float64(elems[0]), true
-	case tensor.String, tensor.Variant, tensor.Bool:
+	case tensor.String, tensor.Variant:
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(v.Tensor.Format(0), 64)

@@ -175,6 +175,21 @@ func TestEveryFlippedByteIsNoticed(t *testing.T) {
 	}
 }
 
+func TestAnErrorSaysWhichRecord(t *testing.T) {
+	good := file(t, "tf2")
+	second := 16 + int(binary.LittleEndian.Uint64(good))
+	bad := bytes.Clone(good)
+	bad[second+20] ^= 1
+	want := fmt.Sprintf("record at byte %d ", second)
+	if _, err := readAll(bad); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error is %v, want one that begins with %q", err, want)
+	}
+	want = fmt.Sprintf("record at byte %d: unexpected EOF", second)
+	if _, err := readAll(good[:second+20]); err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
 func TestAFileThatIsBeingWrittenEndsInAnUnexpectedEOF(t *testing.T) {
 	good := file(t, "tf1")
 	ends := map[int]int{0: 0} // where records end, and how many they are
@@ -215,8 +230,8 @@ func TestAnErrorOfThePlaceIsPassedOn(t *testing.T) {
 
 func TestReadStopsWhenItIsToldTo(t *testing.T) {
 	n := 0
-	for range tfevents.Read(bytes.NewReader(file(t, "tf2"))) {
-		if n++; n == 3 {
+	for _, err := range tfevents.Read(bytes.NewReader(file(t, "tf2"))) {
+		if n++; n == 3 || err != nil {
 			break
 		}
 	}
@@ -277,6 +292,13 @@ func TestTensorsOfAllForms(t *testing.T) {
 		if want := "0 x [] " + c.want + "\n"; got != want {
 			t.Errorf("%s: %q, want %q", c.name, got, want)
 		}
+	}
+	// A tensor in two parts is the two merged: dtype and value.
+	halves := []byte("\x2a\x0e\x0a\x0c\x0a\x01x\x42\x02\x08\x03\x42\x02\x38\x07x")
+	halves = halves[:len(halves)-1]
+	halves[1], halves[3] = byte(len(halves)-2), byte(len(halves)-4)
+	if got := lines(mustRead(t, frame(halves))); got != "0 x [] int32[] 7\n" {
+		t.Errorf("a tensor in two parts: %q, want int32[] 7", got)
 	}
 	e := mustRead(t, frame(value("\x08\x03\x12\x04\x12\x02\x08\x03\x38\x05\x38\x06")))
 	if got, err := tensor.Elements[int32](e[0].Values[0].Tensor); err != nil || !slices.Equal(got, []int32{5, 6, 6}) {
