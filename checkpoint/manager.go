@@ -127,6 +127,7 @@ type Manager struct {
 	history  schedule.History // of the saves that are written, for Every
 	passed   []Broken         // by the last RestoreOrInitialize
 	from     string           // which checkpoint the objects were restored from
+	took     time.Duration    // by the last save
 	pending  []*save          // asynchronous, not written yet, oldest first
 	marks    []string         // whose receipts Pin and the like have changed
 }

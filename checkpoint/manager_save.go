@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/schedule"
@@ -225,7 +226,7 @@ func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
 // write publishes the checkpoint and then records it. Only when both are done
 // does the manager believe in it.
 func (s *save) write(ctx context.Context, w *writing) error {
-	m := s.m
+	m, begin := s.m, time.Now() // not the injected clock: this is a stopwatch
 	next, err := s.publish(ctx, w)
 	if err != nil {
 		m.half = append(m.half, w.entry())
@@ -234,6 +235,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	}
 	m.l, m.half = next, nil
 	m.files.saved(w, m.l.name)
+	m.timed(time.Since(begin))
 	m.saved(s)
 	m.committed(w)
 	m.o.Logger.Info("saved", "path", s.path, "bytes", w.size(), "took", w.receipt.Duration)
@@ -255,6 +257,23 @@ func (m *Manager) saved(s *save) {
 	if s.at != nil {
 		m.lastStep = s.at
 	}
+}
+
+// timed notes how long a save took.
+func (m *Manager) timed(took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.took = took
+}
+
+// SaveDuration returns how long the last save of this manager took until it
+// was durable and recorded, 0 if there was none. An asynchronous save's waiting
+// for others is not counted. Other than a receipt's Duration, which is part of
+// what is saved, it has the time until the disk had everything.
+func (m *Manager) SaveDuration() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.took
 }
 
 // stepped sets the step that the interval counts from.

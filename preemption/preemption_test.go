@@ -1,0 +1,559 @@
+package preemption
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/coordinator"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
+	"github.com/ckpt-dev/ckpt/storage/mem"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// childDir tells the test binary that it is the program to be preempted.
+const childDir = "CKPT_PREEMPTION_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		fmt.Println(child(dir))
+		os.Exit(1) // a preempted program exits before
+	}
+	os.Exit(m.Run())
+}
+
+// child trains, and gets SIGTERM after 7 runs.
+func child(dir string) error {
+	r, err := newRun(context.Background(), local.Dir(dir), nil, nil)
+	if err != nil {
+		return err
+	}
+	for range 20 {
+		if err := r.h.Run(context.Background(), r.step); err != nil {
+			return err
+		}
+		fmt.Println("run", r.h.TotalRunCalls())
+		if r.h.TotalRunCalls() == 7 {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+				return err
+			}
+			for noticed := false; !noticed; _, noticed = r.h.notice() {
+				runtime.Gosched()
+			}
+		}
+	}
+	return errors.New("it was not preempted")
+}
+
+// run is a program that trains: a step adds one to v.
+type run struct {
+	v    *trackable.Variable[int64]
+	c    *checkpoint.Checkpoint
+	m    *checkpoint.Manager
+	h    *CheckpointHandler
+	took time.Duration // by a step
+}
+
+func newRun(ctx context.Context, dir storage.Dir, mo *checkpoint.ManagerOptions, o *TerminationConfig) (*run, error) {
+	r := &run{v: trackable.NewScalar("v", int64(0))}
+	var co checkpoint.Options
+	if o != nil {
+		co.Workers = o.Workers
+	}
+	r.c = checkpoint.New(nil, checkpoint.Objects{"v": r.v}, &co)
+	var err error
+	if r.m, err = checkpoint.NewManager(ctx, r.c, dir, mo); err != nil {
+		return nil, err
+	}
+	r.h, err = NewCheckpointHandler(ctx, r.m, o)
+	return r, err
+}
+
+func (r *run) step(ctx context.Context) error {
+	if r.took > 0 {
+		<-time.After(r.took) // of synctest's clock
+	}
+	r.v.Value[0]++
+	return ctx.Err()
+}
+
+func (r *run) close(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(r.h.Close(t.Context()), r.m.Close(t.Context())); err != nil {
+		t.Errorf("Close() = %v", err)
+	}
+}
+
+func mustRun(t *testing.T, dir storage.Dir, mo *checkpoint.ManagerOptions, o *TerminationConfig) *run {
+	t.Helper()
+	r, err := newRun(t.Context(), dir, mo, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// quiet returns a config that watches nothing and counts the exits.
+func quiet(exits *int) *TerminationConfig {
+	return &TerminationConfig{
+		Watcher: func(context.Context) bool { return false }, PollInterval: 1000 * time.Hour,
+		Exit: func() { *exits++ },
+	}
+}
+
+func TestScenario130ASignalOneMoreStepASaveAnExitCode(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != RestartCode {
+		t.Fatalf("the program ended with %v, want exit status %d:\n%s", err, RestartCode, out)
+	}
+	if lines := strings.Count(string(out), "run "); lines != 8 {
+		t.Errorf("it made %d runs, want 8:\n%s", lines, out)
+	}
+	exits := 0
+	r := mustRun(t, local.Dir(dir), nil, quiet(&exits))
+	if n := r.h.TotalRunCalls(); n != 8 || r.v.Value[0] != 8 {
+		t.Errorf("restarted with %d runs and the value %d, want 8 and 8", n, r.v.Value[0])
+	}
+	r.close(t)
+}
+
+func TestTheLoopThatEndsBeforeTheSaveSavesInClose(t *testing.T) {
+	for _, steps := range []int{0, 1} { // after the notice
+		dir, exits := mem.Dir(), 0
+		r := mustRun(t, dir, nil, quiet(&exits))
+		mustStep(t, r)
+		r.h.Notify()
+		for range steps {
+			mustStep(t, r)
+		}
+		r.close(t)
+		if exits != 0 {
+			t.Errorf("Close has called Exit")
+		}
+		again := mustRun(t, dir, nil, quiet(&exits))
+		if n := again.h.TotalRunCalls(); n != int64(1+steps) {
+			t.Errorf("restarted with %d runs, want %d", n, 1+steps)
+		}
+		again.close(t)
+	}
+}
+
+func mustStep(t *testing.T, r *run) {
+	t.Helper()
+	if err := r.h.Run(t.Context(), r.step); err != nil {
+		t.Fatalf("Run() = %v", err)
+	}
+}
+
+func TestScenario131AGracePeriodTwoSaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, exits := mem.Dir(), 0
+		o := quiet(&exits)
+		o.GracePeriod = 20 * time.Second
+		r := mustRun(t, dir, &checkpoint.ManagerOptions{MaxToKeep: 9}, o)
+		r.took = time.Second
+		var noticed time.Time
+		var err error
+		for n := 0; err == nil && n < 100; n++ {
+			if n == 3 {
+				r.h.Notify()
+				noticed = time.Now()
+			}
+			err = r.h.Run(t.Context(), r.step)
+		}
+		var p *PreemptedError
+		if !errors.As(err, &p) || exits != 1 {
+			t.Fatalf("Run() = %v after %d exits, want a PreemptedError after 1", err, exits)
+		}
+		// The final call is at 14 s, and one more step is made.
+		if d := time.Since(noticed); d != 15*time.Second || p.Report.Runs != 3+15 {
+			t.Errorf("exited after %v and %d runs, want 15s and 18", d, p.Report.Runs)
+		}
+		if got := r.m.Checkpoints(); !slices.Equal(got, []string{"ckpt-1", "ckpt-2"}) {
+			t.Errorf("saved %q, want two", got)
+		}
+		if n, err := storedRuns(t.Context(), dir, "ckpt-1"); n != 4 || err != nil {
+			t.Errorf("the first save has %d runs (%v), want 4", n, err)
+		}
+		if again := r.h.Run(t.Context(), r.step); !errors.As(again, &p) || exits != 1 {
+			t.Errorf("Run() after the end = %v after %d exits, want a PreemptedError and no other exit", again, exits)
+		}
+		r.close(t)
+	})
+}
+
+// TestScenario132TwoWorkersSaveAtTheSameCount: only the second is told.
+func TestScenario132TwoWorkersSaveAtTheSameCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := mem.Dir()
+		reports := make([]Report, 2)
+		var exits [2]int
+		var all sync.WaitGroup
+		for rank, g := range coordinator.InProcess(2) {
+			all.Go(func() {
+				o := quiet(&exits[rank])
+				o.Workers = g
+				r := mustRun(t, dir, nil, o)
+				r.took = time.Duration(1+rank) * time.Second
+				var err error
+				for err == nil {
+					if rank == 1 && r.h.TotalRunCalls() == 5 {
+						r.h.Notify()
+					}
+					err = r.h.Run(t.Context(), r.step)
+				}
+				var p *PreemptedError
+				if !errors.As(err, &p) {
+					t.Errorf("worker %d: Run() = %v, want a PreemptedError", rank, err)
+					return
+				}
+				reports[rank] = p.Report
+				r.close(t)
+			})
+		}
+		all.Wait()
+		for rank, r := range reports {
+			if r.Runs != 6 || r.Path != "ckpt-1" || r.Rung != Full || exits[rank] != 1 {
+				t.Errorf("worker %d: %+v and %d exits, want ckpt-1 after 6 runs and 1", rank, r, exits[rank])
+			}
+		}
+		for info, err := range dir.List(t.Context(), "") {
+			if err != nil || info.Name != "checkpoint" && !strings.HasPrefix(info.Name, "ckpt-1.") {
+				t.Errorf("there is %q (%v)", info.Name, err)
+			}
+		}
+	})
+}
+
+// slow is a Dir in which every file takes its time.
+type slow struct {
+	storage.Dir
+	mu   sync.Mutex
+	each time.Duration
+}
+
+func (s *slow) Create(ctx context.Context, name string) (storage.Pending, error) {
+	s.mu.Lock()
+	d := s.each
+	s.mu.Unlock()
+	select {
+	case <-time.After(d):
+		return s.Dir.Create(ctx, name)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *slow) Link(ctx context.Context, oldname, newname string) error {
+	return storage.Link(ctx, s.Dir, oldname, newname)
+}
+
+func TestScenario133APendingSaveInTheBackgroundComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := &slow{Dir: mem.Dir(), each: time.Minute}
+		var atExit []string
+		var latest string
+		exits := 0
+		o := quiet(&exits)
+		var r *run
+		o.Exit = func() { atExit, latest = r.m.Checkpoints(), r.m.LatestCheckpoint() }
+		r = mustRun(t, dir, &checkpoint.ManagerOptions{Async: &checkpoint.Async{Queue: 1}}, o)
+		mustStep(t, r)
+		if _, err := r.m.Save(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		r.h.Notify()
+		mustStep(t, r)
+		if err := r.h.Run(t.Context(), r.step); err == nil {
+			t.Error("Run() = nil, want a PreemptedError")
+		}
+		if !slices.Equal(atExit, []string{"ckpt-1", "ckpt-2"}) || latest != "ckpt-2" {
+			t.Errorf("at the exit there are %q, the latest is %q, want both saves written", atExit, latest)
+		}
+		r.close(t)
+	})
+}
+
+func TestScenario134ACheckpointWithoutADirectoryAndAManagerOfTheUser(t *testing.T) {
+	exits := 0
+	c := checkpoint.New(nil, checkpoint.Objects{"v": trackable.NewScalar("v", int64(1))}, nil)
+	if _, err := ForCheckpoint(t.Context(), c, nil, quiet(&exits)); err == nil {
+		t.Error("ForCheckpoint without a directory = nil, want an error")
+	}
+	dir := mem.Dir()
+	h, err := ForCheckpoint(t.Context(), c, dir, quiet(&exits))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Notify()
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The manager of the user reads that, and writes beside it.
+	r := mustRun(t, dir, &checkpoint.ManagerOptions{MaxToKeep: 5}, quiet(&exits))
+	if r.v.Value[0] != 1 {
+		t.Errorf("restored %d, want 1", r.v.Value[0])
+	}
+	r.h.Notify()
+	mustStep(t, r)
+	if err := r.h.Run(t.Context(), r.step); err == nil || exits != 1 {
+		t.Errorf("Run() = %v after %d exits, want a PreemptedError after 1", err, exits)
+	}
+	if got := r.m.Checkpoints(); !slices.Equal(got, []string{"ckpt-1", "ckpt-2"}) {
+		t.Errorf("the manager has %q, want both", got)
+	}
+	r.close(t)
+}
+
+// TestTheProgramsOwnHandlerStays: os/signal tells both.
+func TestTheProgramsOwnHandlerStays(t *testing.T) {
+	own := make(chan os.Signal, 1)
+	signal.Notify(own, syscall.SIGUSR1)
+	defer signal.Stop(own)
+	exits := 0
+	r := mustRun(t, mem.Dir(), nil, &TerminationConfig{Signals: []os.Signal{syscall.SIGUSR1}, Exit: func() { exits++ }})
+	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	<-own
+	var err error
+	for err == nil {
+		err = r.h.Run(t.Context(), r.step)
+	}
+	if exits != 1 {
+		t.Errorf("Run() = %v after %d exits, want 1", err, exits)
+	}
+	r.close(t)
+}
+
+func TestAWatcherIsAskedUntilItSaysYes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exits, asked := 0, 0
+		begin := time.Now()
+		o := &TerminationConfig{Exit: func() { exits++ }, PollInterval: 10 * time.Second, Watcher: func(context.Context) bool {
+			asked++
+			return time.Since(begin) > time.Minute
+		}}
+		r := mustRun(t, mem.Dir(), nil, o)
+		r.took = time.Second
+		var err error
+		for err == nil {
+			err = r.h.Run(t.Context(), r.step)
+		}
+		if n := r.h.TotalRunCalls(); exits != 1 || n < 70 || n > 72 || asked != 8 {
+			t.Errorf("exited %d times after %d runs, asked %d times, want once after 71, and 8 times", exits, n, asked)
+		}
+		r.close(t)
+	})
+}
+
+// TestTheSaveDoesNotEndWithTheContext, which may have ended by the same signal.
+func TestTheSaveDoesNotEndWithTheContext(t *testing.T) {
+	exits := 0
+	r := mustRun(t, mem.Dir(), nil, quiet(&exits))
+	mustStep(t, r)
+	ctx, cancel := context.WithCancel(t.Context())
+	r.h.Notify()
+	mustStep(t, r)
+	cancel()
+	var p *PreemptedError
+	if err := r.h.Run(ctx, r.step); !errors.As(err, &p) || p.Report.Path != "ckpt-1" {
+		t.Errorf("Run() = %v, want a PreemptedError with ckpt-1", err)
+	}
+	r.close(t)
+}
+
+func TestTheLadder(t *testing.T) {
+	const file = time.Second // to create one; a full save has four, the weights three
+	for name, c := range map[string]struct {
+		deadline time.Duration
+		weights  bool
+		want     Rung
+	}{
+		"time for all":           {time.Minute, true, Full},
+		"no deadline known":      {0, true, Full},
+		"time for the weights":   {14 * time.Second, true, WeightsOnly},
+		"no weights given":       {14 * time.Second, false, Drained},
+		"time for nothing":       {1500 * time.Millisecond, true, Drained},
+		"as long as it is known": {15 * time.Second, true, Full},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				exits := 0
+				dir, place := &slow{Dir: mem.Dir(), each: 5 * file / 2}, &slow{Dir: mem.Dir(), each: file}
+				o := quiet(&exits)
+				o.Deadline = c.deadline
+				weights := checkpoint.New(nil, checkpoint.Objects{"v": trackable.NewScalar("v", int64(7))}, nil)
+				if c.weights {
+					o.Weights = &Weights{Checkpoint: weights, Dir: place}
+					if err := weights.Write(t.Context(), place, "preempted-weights"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				r := mustRun(t, dir, nil, o)
+				mustStep(t, r)
+				if _, err := r.m.Save(t.Context(), nil); err != nil { // which teaches how long it takes
+					t.Fatal(err)
+				}
+				r.h.Notify()
+				mustStep(t, r)
+				var p *PreemptedError
+				if err := r.h.Run(t.Context(), r.step); !errors.As(err, &p) {
+					t.Fatalf("Run() = %v, want a PreemptedError", err)
+				}
+				if p.Report.Rung != c.want || exits != 1 {
+					t.Errorf("took %v, want %v: %+v", p.Report.Rung, c.want, p.Report)
+				}
+				if (len(p.Report.Passed) > 0) != (c.want > Full) {
+					t.Errorf("passed %v on the way to %v", p.Report.Passed, c.want)
+				}
+				r.close(t)
+			})
+		})
+	}
+}
+
+// TestAFullSaveThatOverstaysLeavesTimeForTheWeights: it has never taken so
+// long before.
+func TestAFullSaveThatOverstaysLeavesTimeForTheWeights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exits := 0
+		dir := &slow{Dir: mem.Dir()}
+		o := quiet(&exits)
+		o.Deadline = 30 * time.Second
+		weights := checkpoint.New(nil, checkpoint.Objects{"v": trackable.NewScalar("v", int64(7))}, nil)
+		place := &slow{Dir: mem.Dir(), each: time.Second}
+		o.Weights = &Weights{Checkpoint: weights, Dir: place, Path: "small"}
+		if err := weights.Write(t.Context(), place, "small"); err != nil {
+			t.Fatal(err)
+		}
+		r := mustRun(t, dir, nil, o)
+		r.h.Notify()
+		mustStep(t, r)
+		dir.mu.Lock()
+		dir.each = time.Hour
+		dir.mu.Unlock()
+		noticed := time.Now()
+		var p *PreemptedError
+		if err := r.h.Run(t.Context(), r.step); !errors.As(err, &p) || p.Report.Rung != WeightsOnly || p.Report.Path != "small" {
+			t.Fatalf("Run() = %v, want the weights: %+v", err, r.h.Report())
+		}
+		if d := time.Since(noticed); d >= o.Deadline {
+			t.Errorf("took %v, want less than %v", d, o.Deadline)
+		}
+		if len(p.Report.Passed) != 1 || !errors.Is(p.Report.Passed[0], context.DeadlineExceeded) {
+			t.Errorf("passed %v, want the full save for lack of time", p.Report.Passed)
+		}
+		r.close(t)
+	})
+}
+
+func TestASaveThatFailsIsAnErrorAndNoExit(t *testing.T) {
+	exits := 0
+	o := quiet(&exits)
+	bad := errors.New("the disk is full")
+	o.Save = func(context.Context, *checkpoint.Manager) (string, error) { return "", bad }
+	r := mustRun(t, mem.Dir(), nil, o)
+	r.h.Notify()
+	mustStep(t, r)
+	if err := r.h.Run(t.Context(), r.step); !errors.Is(err, bad) || exits != 0 {
+		t.Errorf("Run() = %v after %d exits, want %v and none", err, exits, bad)
+	}
+	o.Save = nil
+	r.h.o.Save = func(_ context.Context, m *checkpoint.Manager) (string, error) { return m.Save(t.Context(), nil) }
+	if err := r.h.Run(t.Context(), r.step); err == nil || exits != 1 {
+		t.Errorf("Run() tried again = %v after %d exits, want a PreemptedError after 1", err, exits)
+	}
+	r.close(t)
+}
+
+func TestAnErrorOfAStepEndsTheOthersWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := errors.New("no gradient")
+		errs := make([]error, 2)
+		var all sync.WaitGroup
+		for rank, g := range coordinator.InProcess(2) {
+			all.Go(func() {
+				exits := 0
+				o := quiet(&exits)
+				o.Workers, o.AgreeEvery = g, 3
+				r := mustRun(t, mem.Dir(), nil, o)
+				for errs[rank] == nil {
+					errs[rank] = r.h.Run(t.Context(), func(ctx context.Context) error {
+						if rank == 1 && r.h.TotalRunCalls() == 4 {
+							return bad
+						}
+						return r.step(ctx)
+					})
+				}
+				r.h.stop()
+			})
+		}
+		all.Wait()
+		if !errors.Is(errs[0], coordinator.ErrLeft) || errs[1] != bad {
+			t.Errorf("Run() = %v and %v, want %v and %v", errs[0], errs[1], coordinator.ErrLeft, bad)
+		}
+	})
+}
+
+func TestSaveCheckpointIfPreemptedCountsAndMeasures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exits := 0
+		o := quiet(&exits)
+		o.GracePeriod = 20 * time.Second
+		r := mustRun(t, mem.Dir(), nil, o)
+		r.took = time.Second
+		step := int64(77)
+		var err error
+		for n := 0; err == nil && n < 100; n++ {
+			if n == 3 {
+				r.h.Notify()
+			}
+			if err = r.step(t.Context()); err == nil {
+				err = r.h.SaveCheckpointIfPreempted(t.Context(), &checkpoint.SaveOptions{Step: &step})
+			}
+		}
+		if mean := r.h.steps.mean; mean != time.Second || exits != 1 {
+			t.Errorf("a step is taken to need %v, and there were %d exits, want 1s and 1", mean, exits)
+		}
+		receipt, failed := checkpoint.ReadReceipt(t.Context(), r.m.Directory(), r.m.LatestCheckpoint())
+		if failed != nil || receipt.Step == nil || *receipt.Step != step {
+			t.Errorf("the receipt has step %v (%v), want %d", receipt.Step, failed, step)
+		}
+		r.close(t)
+	})
+}
+
+func TestWhatNoConfigCanSayIsRefused(t *testing.T) {
+	c := checkpoint.New(nil, nil, nil)
+	m, err := checkpoint.NewManager(t.Context(), c, mem.Dir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []TerminationConfig{{GracePeriod: -1}, {Deadline: -1}, {PollInterval: -1}, {AgreeEvery: -1}, {Weights: &Weights{}}} {
+		if h, err := NewCheckpointHandler(t.Context(), m, &o); err == nil {
+			h.stop()
+			t.Errorf("NewCheckpointHandler(%+v) = nil, want an error", o)
+		}
+	}
+	if _, err := NewCheckpointHandler(t.Context(), nil, nil); err == nil {
+		t.Error("NewCheckpointHandler without a manager = nil, want an error")
+	}
+}
