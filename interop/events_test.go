@@ -295,3 +295,51 @@ func TestTensorBoardReadsWhatSavesCost(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What follows a file that was torn is read too: a full disk or a kill costs
+// no more than the end of one file.
+func TestTensorBoardReadsOnAfterATornFile(t *testing.T) {
+	root := t.TempDir()
+	var now time.Time
+	for i := range int64(3) {
+		now = time.Unix(1700000000+i, 0)
+		o := &summary.Options{Now: func() time.Time { return now }}
+		w, err := summary.CreateFileWriter(t.Context(), local.Dir(root), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for step := range int64(3) {
+			if err := w.Scalar("loss", 10*i+step, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(root, "*"))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%d files, %v, want 3", len(files), err)
+	}
+	tear(t, files[0], -5)
+	tear(t, files[1], -70) // two of the three points
+	var steps []int64
+	for _, p := range must[map[string][]point](t, "accumulate", map[string]any{"directory": root})["loss"] {
+		steps = append(steps, p.Step)
+	}
+	if want := []int64{0, 1, 10, 20, 21, 22}; !slices.Equal(steps, want) {
+		t.Errorf("TensorBoard has steps %v, want %v", steps, want)
+	}
+}
+
+// tear takes bytes off the end of a file.
+func tear(t *testing.T, path string, by int64) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, info.Size()+by); err != nil {
+		t.Fatal(err)
+	}
+}
