@@ -92,6 +92,10 @@ func TestScenario051NothingComesAndTheTimeoutEndsIt(t *testing.T) {
 		e.want("end at 3")
 	})
 	evaluating(t, func(e *evaluation) {
+		e.run(&IteratorOptions{Timeout: 300 * time.Millisecond}, nil)
+		e.want("end at 0.3")
+	})
+	evaluating(t, func(e *evaluation) {
 		e.after(2900 * time.Millisecond)
 		e.run(&IteratorOptions{Timeout: 3 * time.Second}, nil)
 		e.want("ckpt-1 at 3", "end at 6")

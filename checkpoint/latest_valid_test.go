@@ -181,6 +181,33 @@ func (o opened) Open(ctx context.Context, name string) (storage.File, error) {
 	return o.failing.Open(ctx, name)
 }
 
+func TestLatestValidLooksInTheDirectoryItself(t *testing.T) {
+	dir := mem.Dir()
+	c, _ := one(1)
+	if err := c.Write(background(), dir, variablesPath); err != nil {
+		t.Fatal(err)
+	}
+	if path, _, err := LatestValid(background(), dir, nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("LatestValid() of a SavedModel = %q, %v, want fs.ErrNotExist", path, err)
+	}
+}
+
+func TestWithoutAReceiptTheIndexSaysHowLongTheDataIs(t *testing.T) {
+	dir := mem.Dir()
+	m := newManager(t, New(nil, Objects{"v": variable(1, 2), "w": variable(3)}, nil), dir, nil)
+	mustSave(t, m, nil)
+	mustSave(t, m, nil)
+	remove(t, dir, "ckpt-2.receipt.json")
+	if path, passed, err := LatestValid(background(), dir, nil); path != "ckpt-2" || err != nil {
+		t.Errorf("LatestValid() = %q, %v, %v, want ckpt-2", path, passed, err)
+	}
+	shorten(t, dir, dataOf("ckpt-2"))
+	path, passed, err := LatestValid(background(), dir, nil)
+	if path != "ckpt-1" || err != nil || len(passed) != 1 || !errors.Is(passed[0].Err, format.ErrCorrupt) {
+		t.Errorf("LatestValid() of a data file that lacks a byte = %q, %v, %v, want ckpt-1", path, passed, err)
+	}
+}
+
 func TestABrokenStateFileDoesNotStopLatestValid(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 2)
 	for _, text := range []string{"", "nonsense", `model_checkpoint_path: "../../ckpt-1"`} {

@@ -1,12 +1,15 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/format"
@@ -157,6 +160,61 @@ func TestWorkersPassOverTogether(t *testing.T) {
 	for rank, err := range errs {
 		if err != nil {
 			t.Errorf("worker %d with nothing to restore = %v, want nil", rank, err)
+		}
+	}
+}
+
+func TestOnlyTheWorkerThatLeadsMarks(t *testing.T) {
+	dir := trained(t, []float64{1, 2}, []float64{1, 2})
+	logs := make([]*bytes.Buffer, 2)
+	errs := team(2, func(g coordinator.Group) error {
+		x, log := variable(0), (*slog.Logger)(nil)
+		log, logs[g.Rank()] = logged()
+		mine := &failing{dir, func(op, name string) error {
+			if op == "create" && g.Rank() > 0 {
+				return errDisk
+			}
+			return nil
+		}}
+		m, err := NewManager(background(), New(nil, Objects{"v": x}, &Options{Workers: g}), mine, &ManagerOptions{Logger: log,
+			Validate: &Validation{Run: func(context.Context) (map[string]float64, error) {
+				return map[string]float64{"loss": 1}, nil
+			}}})
+		if err == nil {
+			_, err = m.RestoreOrInitialize(background())
+		}
+		return err
+	})
+	for rank, err := range errs {
+		if err != nil || strings.Contains(logs[rank].String(), "could not be marked") {
+			t.Errorf("worker %d = %v, log %s, want it to leave the mark to worker 0", rank, err, logs[rank])
+		}
+	}
+	if rejectedOf(t, dir, "ckpt-2") == "" {
+		t.Error("ckpt-2 has no mark")
+	}
+}
+
+func TestAWorkerThatFindsNothingIsTold(t *testing.T) {
+	var all sync.WaitGroup
+	ctx, cancel := context.WithTimeout(background(), 20*time.Second)
+	defer cancel()
+	errs := make([]error, 2)
+	for rank, g := range coordinator.InProcess(2) {
+		dir := trained(t, []float64{1}[:rank], []float64{1}[:rank])
+		all.Go(func() {
+			c := New(nil, Objects{"v": variable(0)}, &Options{Workers: g})
+			m, err := NewManager(ctx, c, dir, &ManagerOptions{Now: at(2000).now, Fallback: true})
+			if err == nil {
+				_, err = m.RestoreOrInitialize(ctx)
+			}
+			errs[rank] = err
+		})
+	}
+	all.Wait()
+	for rank, want := range []string{`restore "": worker 1 has "ckpt-1"`, `restore "ckpt-1": worker 0 has ""`} {
+		if errs[rank] == nil || errs[rank].Error() != want {
+			t.Errorf("worker %d = %v, want %s", rank, errs[rank], want)
 		}
 	}
 }

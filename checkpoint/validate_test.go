@@ -162,6 +162,7 @@ func TestMetricsAgreeWithinTheTolerance(t *testing.T) {
 		{Tolerance{Absolute: 5}, 104, 100, true},
 		{Tolerance{Absolute: 5}, 106, 100, false},
 		{Tolerance{Absolute: 5, Relative: 0.1}, 108, 100, true},
+		{Tolerance{Absolute: 5, Relative: 0.1}, 112, 100, false},
 		{Tolerance{}, nan, 1, false},
 		{Tolerance{}, 1, nan, false},
 		{Tolerance{}, nan, nan, true},
@@ -189,6 +190,7 @@ func TestEachMetricHasItsTolerance(t *testing.T) {
 		{map[string]float64{"loss": 1.6, "acc": 0.5}, false},
 		{map[string]float64{"loss": 1, "acc": 0.4}, false},
 		{map[string]float64{"loss": math.NaN(), "acc": 0.5}, false},
+		{map[string]float64{"acc": 0.52}, true},
 		{map[string]float64{"acc": 0.5, "new": 9}, true}, // what the receipt lacks is not compared
 	} {
 		if err := Reject(background(), dir, "ckpt-1", ""); err != nil {
@@ -196,6 +198,7 @@ func TestEachMetricHasItsTolerance(t *testing.T) {
 		}
 		m := newManager(t, c, dir, &ManagerOptions{Now: at(1000).tick, Validate: &Validation{
 			Run:        func(context.Context) (map[string]float64, error) { return run.metrics, nil },
+			Tolerance:  Tolerance{Absolute: 0.03},
 			Tolerances: map[string]Tolerance{"loss": {Absolute: 0.5}},
 		}})
 		if path, err := m.RestoreOrInitialize(background()); (err == nil) != run.passes || (path == "ckpt-1") != run.passes {
@@ -239,10 +242,11 @@ func TestAnErrorOfTheValidationItself(t *testing.T) {
 	dir := trained(t, []float64{1, 2}, []float64{1, 2})
 	c, v := one(0)
 	ctx, cancel := context.WithCancel(background())
+	stop := func() {}
 	run := func(answer error) (*Manager, string, error) {
 		m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick,
 			Validate: &Validation{Run: func(context.Context) (map[string]float64, error) {
-				if v.Value[0] == 2 {
+				if stop(); v.Value[0] == 2 {
 					return nil, answer
 				}
 				return nil, nil
@@ -265,9 +269,12 @@ func TestAnErrorOfTheValidationItself(t *testing.T) {
 	if err := Reject(background(), dir, "ckpt-2", ""); err != nil {
 		t.Fatal(err)
 	}
-	cancel()
+	stop = cancel // while it runs
 	if _, _, err := run(ErrRejected); !errors.Is(err, context.Canceled) || errors.Is(err, ErrRejected) {
 		t.Errorf("RestoreOrInitialize(cancelled) = %v, want context.Canceled", err)
+	}
+	if got := rejectedOf(t, dir, "ckpt-2"); got != "" {
+		t.Errorf("Rejected = %q, want no mark by a validation that was interrupted", got)
 	}
 }
 
@@ -275,6 +282,9 @@ func TestRejectOfWhatHasNoReceipt(t *testing.T) {
 	for _, receipt := range []string{"", "broken"} {
 		dir := trained(t, []float64{1, 2}, []float64{1, 2})
 		remove(t, dir, "ckpt-2.receipt.json")
+		if err := Reject(background(), dir, "ckpt-2", ""); err != nil || contains(listing(t, dir), "ckpt-2.receipt.json") {
+			t.Errorf("Reject() without reason where there is no receipt = %v, want nil and still none", err)
+		}
 		if receipt != "" {
 			writeFile(t, dir, "ckpt-2.receipt.json", receipt)
 		}
