@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +25,7 @@ type Options struct {
 	// FlushEvery is how long events wait at most for a flush, as seen by the
 	// next event; 0 means two minutes. (TensorFlow: flush_millis)
 	FlushEvery time.Duration
-	// Suffix ends the names of the files; "" means ".v2".
+	// Suffix ends the names of the files, after a dot; "" means ".v2".
 	// (TensorFlow: filename_suffix)
 	Suffix string
 	// Now is the clock. Default: time.Now.
@@ -62,7 +63,7 @@ func CreateFileWriter(ctx context.Context, dir storage.Dir, o *Options) (*Writer
 	}
 	w.o.MaxQueue = cmp.Or(w.o.MaxQueue, 10)
 	w.o.FlushEvery = cmp.Or(w.o.FlushEvery, 2*time.Minute)
-	w.o.Suffix = cmp.Or(w.o.Suffix, ".v2")
+	w.o.Suffix = "." + strings.TrimPrefix(cmp.Or(w.o.Suffix, ".v2"), ".")
 	if w.o.Now == nil {
 		w.o.Now = time.Now
 	}

@@ -133,6 +133,20 @@ func TestNumbersOfFilesSortAsTheyCame(t *testing.T) {
 	wantRead(t, "closed", dir, want[1:])
 }
 
+func TestNamesAreTensorFlows(t *testing.T) {
+	for suffix, want := range map[string]string{"": ".00000.v2", ".x": ".00000.x", "x": ".00000.x"} {
+		dir := local.Dir(t.TempDir())
+		w := create(t, dir, &summary.Options{Suffix: suffix, Now: func() time.Time { return time.Unix(1700000000, 0) }})
+		must(t, w.Close())
+		for info, err := range dir.List(t.Context(), "") {
+			must(t, err)
+			if !strings.HasPrefix(info.Name, "events.out.tfevents.1700000000.") || !strings.HasSuffix(info.Name, want) {
+				t.Errorf("suffix %q: the file is %s, want events.out.tfevents.1700000000.<host>.<pid>%s", suffix, info.Name, want)
+			}
+		}
+	}
+}
+
 func TestWritersOfOneSecondDoNotMeet(t *testing.T) {
 	now := func() time.Time { return time.Unix(1700000000, 0) }
 	for _, dir := range []storage.Dir{mem.Dir(), local.Dir(t.TempDir())} {
