@@ -1,0 +1,72 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/retention"
+)
+
+// refresh takes note of what somebody else has written to the state file: the
+// manager's own list stands, and what else is managed there stays listed.
+func (m *Manager) refresh(ctx context.Context, text []byte) error {
+	m.seen = text
+	s, usable := m.parse(text)
+	managed, _ := managedIn(s, m.o.Now(), s.preserved(), func(string) bool { return false })
+	if usable {
+		m.files.top = max(m.files.top, highestListed(s, m.l.name))
+		m.l.others = nil
+	}
+	listed := make(map[string]bool)
+	for _, c := range managed {
+		if listed[c.Path] = true; find(m.l.active, c.Path) < 0 {
+			m.l.others = append(m.l.others, c)
+		}
+	}
+	m.files.stale = m.files.stale || !usable // who has lost this file may have lost others
+	for _, c := range m.l.active {
+		if listed[c.Path] || m.l.retained[c.Path] != "" {
+			continue
+		}
+		m.files.stale = true // whoever took it off the list may have removed it
+		if err := m.dropReplaced(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropReplaced takes a checkpoint off the list if there is another of its
+// number now that somebody else has saved: that is not ours to remove.
+func (m *Manager) dropReplaced(ctx context.Context, c retention.Checkpoint) error {
+	r, err := ReadReceipt(ctx, m.dir, c.Path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return unlessIO(err)
+	}
+	// The state file has rounded the time.
+	if r.Time.Sub(c.Time).Abs() > time.Millisecond {
+		m.o.Logger.Warn("a listed checkpoint was replaced and is not managed any more", "path", c.Path)
+		m.l.active = without(m.l.active, c.Path)
+	}
+	return nil
+}
+
+// dropGone takes checkpoints off the list that somebody else has removed, as
+// a survey shows: counted on, they would make retention remove those that are
+// there. One that a sweep removed in part stays listed for the next.
+func (m *Manager) dropGone() {
+	m.l.active = slices.DeleteFunc(slices.Clone(m.l.active), func(c retention.Checkpoint) bool {
+		s := m.files.sets[c.Path]
+		gone := s == nil || s.index == nil && len(s.data) == 0
+		if gone {
+			m.o.Logger.Warn("a listed checkpoint is gone", "path", c.Path)
+		}
+		return gone
+	})
+}
