@@ -25,6 +25,7 @@ type savedGraph struct {
 	Graph  *graphs.Graph `json:"graph"`
 	Prefix string        `json:"prefix"`
 	Theirs bool          `json:"theirs"` // TensorFlow saves it
+	Named  []int         `json:"named"`  // only these variables, by name and without a graph, as in TensorFlow 1
 }
 
 type restoreStep struct {
@@ -256,8 +257,8 @@ func (m *graphMaker) retarget(i, to int) {
 func (m *graphMaker) split(i int) {
 	k := m.IntN(len(m.objects[i].edges))
 	copied := m.objects[m.objects[i].edges[k].Object]
-	if copied.kind == "slots" {
-		return
+	if k := copied.kind; k == "slots" || (k == "list" || k == "dict") && len(copied.edges) > 0 {
+		return // slots are nobody's twice; containers could come to hold each other
 	}
 	copied.edges = slices.Clone(copied.edges)
 	m.objects = append(m.objects, copied)
@@ -376,6 +377,17 @@ func describeSlots(slots []slotOf) []graphs.Slot {
 	return all
 }
 
+// named picks most of the variables.
+func (m *graphMaker) named() []int {
+	var ids []int
+	for i, o := range m.objects {
+		if o.kind == "variable" && m.IntN(8) > 0 {
+			ids = append(ids, i)
+		}
+	}
+	return ids
+}
+
 // newRestoreCase makes up a case; dir is where its checkpoints go.
 func newRestoreCase(r *rand.Rand) *restoreCase {
 	first := newGraph(r)
@@ -388,7 +400,12 @@ func newRestoreCase(r *rand.Rand) *restoreCase {
 			m = m.clone()
 			m.mutate()
 		}
-		c.Saves = append(c.Saves, savedGraph{Graph: m.graph(call), Theirs: r.IntN(2) == 0})
+		s := savedGraph{Graph: m.graph(call), Theirs: r.IntN(2) == 0}
+		// TensorFlow restores slots by name even if they are to be skipped.
+		if !skip && r.IntN(8) == 0 {
+			s.Theirs, s.Named = true, m.named()
+		}
+		c.Saves = append(c.Saves, s)
 	}
 	here := first.clone()
 	for range r.IntN(6) {

@@ -52,6 +52,11 @@ func without(t *testing.T, c *restoreCase, i int) (*restoreCase, bool) {
 		return next, true
 	}
 	i -= len(next.Steps)
+	for j := range next.Saves {
+		if cutOne(&next.Saves[j].Named, &i) {
+			return next, true
+		}
+	}
 	all := []*graphs.Graph{next.Here}
 	for _, s := range next.Saves {
 		all = append(all, s.Graph)

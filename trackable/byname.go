@@ -2,6 +2,7 @@ package trackable
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
 )
@@ -10,9 +11,11 @@ import (
 // TensorFlow 1 and other formats write: each tensor that has a FullName gets
 // what is stored under that name. rename, if not nil, turns a FullName into
 // the checkpoint's; "" leaves the tensor alone. Everything else is as Restore
-// does it, but that nothing waits for objects to come, and that what the
-// checkpoint holds besides is not looked at: AssertConsumed is
-// AssertExistingObjectsMatched. (TensorFlow: NameBasedSaverStatus)
+// does it, but that what the checkpoint holds besides is not looked at:
+// AssertConsumed and AssertNontrivialMatch are AssertExistingObjectsMatched.
+// Of what is tracked later in a Node that is restored now, only the very object
+// is restored, and not what it leads to by then.
+// (TensorFlow: NameBasedSaverStatus)
 func RestoreByName(root Object, src format.Source, rename func(string) string, o *RestoreOptions) (*LoadStatus, error) {
 	if o == nil {
 		o = new(RestoreOptions)
@@ -24,37 +27,78 @@ func RestoreByName(root Object, src format.Source, rename func(string) string, o
 	if rename == nil {
 		rename = func(name string) string { return name }
 	}
-	n := byName{view: v, src: src, rename: rename}
-	if err := n.match(); err != nil {
+	n := &byName{src: src, rename: rename, o: o}
+	without, err := n.match(v)
+	if err != nil {
 		return nil, err
 	}
-	return n.restore(root, o)
+	n.r = n.restoration(v)
+	n.r.uid = lastUID.Add(1)
+	s, err := n.restore(root, without)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range v.objects {
+		n.waitIn(o)
+	}
+	return s, nil
 }
 
-// byName makes up the graph that the checkpoint would have if it held just the
-// tensors that match.
+// byName is one restore by names. It makes up the graph that the checkpoint
+// would have if it held just the tensors that match.
 type byName struct {
-	*view
-	src     format.Source
-	rename  func(string) string
-	without []int // nodes that own a tensor that is not stored
+	src    format.Source
+	rename func(string) string
+	o      *RestoreOptions
+	r      *restoration
 }
 
-func (n *byName) match() error {
-	for id, o := range n.objects {
+// restoration returns that of the graph made up of a view's matches.
+func (n *byName) restoration(v *view) *restoration {
+	g := &Graph{Nodes: v.nodes, routes: v.routes}
+	g.findValues()
+	return newRestoration(n.src, g, n.o)
+}
+
+func (n *byName) restore(root Object, without []int) (*LoadStatus, error) {
+	p := n.r.newPass(nil)
+	for _, id := range without {
+		if !n.r.isOptional(id) {
+			p.unstored = append(p.unstored, id)
+		}
+	}
+	s, err := p.runFirst(root, n.o)
+	if err != nil {
+		return nil, err
+	}
+	s.byName = true
+	return s, nil
+}
+
+// match finds the tensors of a view's objects, and the nodes that own one
+// that is not stored.
+func (n *byName) match(v *view) (without []int, err error) {
+	for id, o := range v.objects {
 		s, ok := o.(Saveable)
 		if !ok {
 			continue
 		}
 		names, err := fullNames(s)
 		if err != nil {
-			return fmt.Errorf("%s: %w", n.routes.path(id), err)
+			return nil, fmt.Errorf("%s: %w", v.routes.path(id), err)
 		}
-		if err := n.matchNode(id, names); err != nil {
-			return err
+		found, err := n.stored(names)
+		if err != nil {
+			return nil, err
+		}
+		// An object takes all of its tensors or none.
+		if len(found) == len(names) {
+			v.nodes[id].Attributes = found
+		} else {
+			without = append(without, id)
 		}
 	}
-	return nil
+	return without, nil
 }
 
 // fullNames lists an object's tensors without holding on to them. A variable
@@ -74,7 +118,8 @@ func fullNames(s Saveable) ([]StoredTensor, error) {
 	return names, nil
 }
 
-func (n *byName) matchNode(id int, names []StoredTensor) error {
+// stored returns those of an object's tensors that the checkpoint has.
+func (n *byName) stored(names []StoredTensor) ([]StoredTensor, error) {
 	var found []StoredTensor
 	for _, t := range names {
 		if t.FullName != "" {
@@ -82,19 +127,13 @@ func (n *byName) matchNode(id int, names []StoredTensor) error {
 		}
 		has, err := n.has(t.Key)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if has {
 			found = append(found, t)
 		}
 	}
-	// An object takes all of its tensors or none.
-	if len(found) == len(names) {
-		n.nodes[id].Attributes = found
-	} else {
-		n.without = append(n.without, id)
-	}
-	return nil
+	return found, nil
 }
 
 func (n *byName) has(key string) (bool, error) {
@@ -108,16 +147,41 @@ func (n *byName) has(key string) (bool, error) {
 	return err == nil, err
 }
 
-func (n *byName) restore(root Object, o *RestoreOptions) (*LoadStatus, error) {
-	g := &Graph{Nodes: n.nodes, routes: n.routes}
-	g.findValues()
-	r := newRestoration(n.src, g, o)
-	r.uid = lastUID.Add(1)
-	p := r.newPass(nil)
-	for _, id := range n.without {
-		if !r.isOptional(id) {
-			p.unstored = append(p.unstored, id)
-		}
+// waitIn has what is tracked in o later restored by name, too.
+func (n *byName) waitIn(o Object) {
+	if at := nodeOf(o); at != nil && !slices.Contains(at.byName, n) {
+		at.byName = append(at.byName, n)
 	}
-	return p.runFirst(root, o)
+}
+
+// runByName restores an object that is tracked after a restore by names, of the
+// newest first (trackable/base.py, _name_based_attribute_restore).
+func (n *Node) runByName(name string, o Object) {
+	for _, b := range slices.Backward(n.byName) {
+		if err := b.late(o); err != nil {
+			b.r.errs = append(b.r.errs, fmt.Errorf("deferred restore of %s: %w", name, err))
+		}
+		b.waitIn(o)
+	}
+}
+
+// late restores one object, unless this restore or a later one has had it.
+func (n *byName) late(o Object) error {
+	if n.r.uidOf(o) >= n.r.uid || n.r.restored[o] {
+		return nil
+	}
+	v := &view{ids: make(map[Object]int)}
+	v.add(o, route{isRoot, noOwner, ""})
+	without, err := n.match(v)
+	if err != nil || len(without) > 0 {
+		n.r.restored[o] = false // tried
+		return err
+	}
+	r := n.restoration(v)
+	r.uid, r.memory = n.r.uid, n.r.memory
+	if err := r.newPass(nil).run(0, o); err != nil {
+		return err
+	}
+	n.r.restored[o] = true
+	return nil
 }

@@ -52,3 +52,55 @@ func TestRestoreByNameChangesNothingOnAMismatch(t *testing.T) {
 	}
 	wantValue(t, "a", a, 7)
 }
+
+func TestWhatIsTrackedAfterARestoreByNameIsRestoredByName(t *testing.T) {
+	src := newMemory()
+	src.set("a", number(1))
+	src.set("b", number(2))
+	src.set("c", number(3))
+	named := func(name string) *trackable.Variable[float32] { return trackable.NewScalar[float32](name, 0) }
+	a, b, c, d := named("a"), named("b"), named("c"), named("c")
+	root := tree("a", a)
+	s, err := trackable.RestoreByName(root, src, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root.Track("b", b)
+	wantValue(t, "b", b, 2)
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil", err)
+	}
+	b.Value[0] = 9
+	root.Track("b again", b)
+	wantValue(t, "b, had already", b, 9)
+	sub := tree("c", c)
+	root.Track("sub", sub)
+	wantValue(t, "c, which was there before its parent", c, 0)
+	sub.Track("d", d)
+	wantValue(t, "d", d, 3)
+	err = s.AssertNontrivialMatch()
+	if !errors.Is(err, trackable.ErrNotMatched) || !strings.HasSuffix(err.Error(), ": (root).sub.c") {
+		t.Errorf("AssertNontrivialMatch = %v, want (root).sub.c", err)
+	}
+	root.Track("wide", trackable.NewScalar[float64]("a", 7))
+	if err := s.Err(); !errors.Is(err, trackable.ErrNotMatched) || !strings.Contains(err.Error(), "deferred restore of wide") {
+		t.Errorf("Err = %v, want that wide does not fit", err)
+	}
+}
+
+func TestTheLaterOfTwoRestoresByNameWins(t *testing.T) {
+	one, two := newMemory(), newMemory()
+	one.set("a", number(1))
+	one.set("b", number(1))
+	two.set("a", number(2))
+	root := tree()
+	for _, src := range []*memory{one, two} {
+		if _, err := trackable.RestoreByName(root, src, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := trackable.NewScalar[float32]("a", 0), trackable.NewScalar[float32]("b", 0)
+	root.Track("a", a).Track("b", b)
+	wantValue(t, "a", a, 2)
+	wantValue(t, "b", b, 1)
+}

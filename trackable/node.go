@@ -12,7 +12,8 @@ type Node struct {
 	children []Child
 	index    map[string]int
 	waiting  map[awaited][]waiting
-	memory   *memory // of the restores that began here
+	memory   *memory   // of the restores that began here
+	byName   []*byName // restores that what comes later is part of
 }
 
 // holder is an object that embeds Node: one that restores can wait in.
@@ -36,6 +37,9 @@ func nodeOf(o Object) *Node {
 func (n *Node) Track(name string, o Object) *Node {
 	n.set(name, o)
 	n.runWaiting(awaited{name: name}, o)
+	if checkObject(o) == nil {
+		n.runByName(name, o)
+	}
 	return n
 }
 

@@ -3,6 +3,7 @@ package trackable
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ type LoadStatus struct {
 	root     Object
 	attached []Child
 	partial  bool
+	byName   bool // the graph was made up
 }
 
 // Err returns what went wrong in restores that had waited and ran in
@@ -101,6 +103,9 @@ func (s *LoadStatus) nodes(ids []int) lines {
 // AssertNontrivialMatch returns an error unless something besides the root
 // was matched. (TensorFlow: assert_nontrivial_match)
 func (s *LoadStatus) AssertNontrivialMatch() error {
+	if s.byName {
+		return s.AssertExistingObjectsMatched()
+	}
 	if err := s.Err(); err != nil {
 		return err
 	}
@@ -137,6 +142,13 @@ func (s *LoadStatus) unmatched() (*view, []int, error) {
 			matched[o] = true
 		}
 	}
+	if s.byName {
+		maps.Copy(matched, s.r.restored) // what was tracked later
+	}
+	later := func(o Object) bool {
+		_, tried := s.r.restored[o]
+		return s.byName && !tried && s.r.uidOf(o) > s.r.uid
+	}
 	for _, e := range v.nodes[0].Children { // attached or, since a later Restore, its own
 		if s.r.optional[e.Name] {
 			matched[v.objects[e.Node]] = true
@@ -144,7 +156,7 @@ func (s *LoadStatus) unmatched() (*view, []int, error) {
 	}
 	var ids []int
 	for id, o := range v.objects {
-		if !matched[o] && ownsTensors(o) {
+		if !matched[o] && !later(o) && ownsTensors(o) {
 			ids = append(ids, id)
 		}
 	}
