@@ -10,8 +10,10 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -363,4 +365,43 @@ func TestOrphansOfAnotherShardCountAreFound(t *testing.T) {
 	}
 	writeIn(t, dir, 2, 50)
 	wantFiles(t, dir, 2)
+}
+
+// TestSavesOfSeveralDataFilesOnADiskSurviveWhateverFails is that test of plain
+// saves over storage/local's own code, with another shard count each time.
+func TestSavesOfSeveralDataFilesOnADiskSurviveWhateverFails(t *testing.T) {
+	t.Parallel()
+	for i := 0; ; i++ {
+		path := t.TempDir()
+		fsys, reached := breaking(i, true)
+		done := saveThriceSharded(local.DirOn(fsys, path))
+		t.Run(fmt.Sprintf("operation %d fails", i), func(t *testing.T) {
+			afterFailure(t, local.DirOn(unflushed{vfs.OS()}, path), done)
+		})
+		if !reached() {
+			break
+		}
+	}
+}
+
+// saveThriceSharded is saveThrice with 3, 1 and 2 data files.
+func saveThriceSharded(dir storage.Dir) (done int) {
+	files := 0
+	p := sharding.Func("3, 1, 2 files", func(tensors []sharding.Tensor) ([]sharding.Shard, error) {
+		return sharded(files).Sharding.Shards(tensors)
+	})
+	v := variable(0)
+	m, err := NewManager(background(), New(nil, Objects{"v": v}, &Options{Sharding: p}), dir, &ManagerOptions{MaxToKeep: 1, Now: at(1000).tick})
+	if err != nil {
+		return 0
+	}
+	for i, number := range []int64{1, 2, 2} {
+		v.Value[0], files = float32(i+1), []int{3, 1, 2}[i]
+		if _, err := m.Save(background(), &SaveOptions{CheckpointNumber: &number}); err == nil {
+			done = i + 1
+		}
+	}
+	// An error of Close is about what could not be removed.
+	_ = m.Close(background())
+	return done
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage"
-	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
@@ -88,58 +87,47 @@ func ForCheckpoint(ctx context.Context, c *checkpoint.Checkpoint, dir storage.Di
 	return h, nil
 }
 
-// restore comes before the number of runs is tracked, because checkpoints of
-// before there was a handler do not have it.
+// restore restores what m saves, with the number of runs where it is stored:
+// checkpoints of before there was a handler do not have it, and a manager does
+// not restore around what is missing. Tracked before, it has the place in the
+// graph that it has in TensorFlow.
 func (h *CheckpointHandler) restore(ctx context.Context) error {
 	c := h.m.Checkpoint()
 	c.Untrack(runsName)
+	h.runs = trackable.NewScalar(runsName, int64(0))
+	latest := h.m.LatestCheckpoint()
+	stored := latest == "" || hasRuns(ctx, h.m.Directory(), latest)
+	if stored {
+		c.Track(runsName, h.runs)
+	}
 	path, err := h.m.RestoreOrInitialize(ctx)
 	if err != nil {
 		return err
 	}
-	h.runs = trackable.NewScalar(runsName, int64(0))
-	c.Track(runsName, h.runs)
+	if !stored {
+		c.Track(runsName, h.runs)
+	}
+	h.estimates.learn(ctx, h.m, path)
 	if w := h.o.Weights; w != nil {
 		if r, err := checkpoint.ReadReceipt(ctx, w.Dir, w.path()); err == nil {
 			h.estimates.weights = unflushed(r)
 		}
 	}
-	if path == "" {
-		return nil
+	if h.now = h.runs.Value[0]; h.now < 0 {
+		return fmt.Errorf("%s: %s is %d, want 0 or more", path, runsName, h.now)
 	}
-	if h.now, err = storedRuns(ctx, h.m.Directory(), path); err != nil {
-		return err
-	}
-	h.runs.Value[0] = h.now
-	h.estimates.learn(ctx, h.m, path)
 	return nil
 }
 
-func storedRuns(ctx context.Context, dir storage.Dir, path string) (n int64, err error) {
+// hasRuns reports whether a checkpoint has the number of runs. One that cannot
+// be read is for the restore to complain of.
+func hasRuns(ctx context.Context, dir storage.Dir, path string) bool {
 	r, err := checkpoint.Load(ctx, dir, path)
 	if err != nil {
-		return 0, err
+		return true
 	}
-	defer func() {
-		if closed := r.Close(); err == nil {
-			err = closed
-		}
-	}()
-	value, err := r.Tensor(runsName + "/.ATTRIBUTES/VARIABLE_VALUE")
-	if errors.Is(err, format.ErrNoTensor) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	elems, err := tensor.Elements[int64](value)
-	if err == nil && (len(elems) != 1 || elems[0] < 0) {
-		err = fmt.Errorf("%s: %s is %v, want one number of 0 or more", path, runsName, elems)
-	}
-	if err != nil {
-		return 0, err
-	}
-	return elems[0], nil
+	_, err = r.Info(runsName + "/.ATTRIBUTES/VARIABLE_VALUE")
+	return errors.Join(err, r.Close()) == nil || !errors.Is(err, format.ErrNoTensor)
 }
 
 // TotalRunCalls returns how often Run has run a step, counting those before

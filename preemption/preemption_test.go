@@ -189,8 +189,10 @@ func TestScenario131AGracePeriodTwoSaves(t *testing.T) {
 		if got := r.m.Checkpoints(); !slices.Equal(got, []string{"ckpt-1", "ckpt-2"}) {
 			t.Errorf("saved %q, want two", got)
 		}
-		if n, err := storedRuns(t.Context(), dir, "ckpt-1"); n != 4 || err != nil {
-			t.Errorf("the first save has %d runs (%v), want 4", n, err)
+		first := trackable.NewScalar(runsName, int64(0))
+		c := checkpoint.New(nil, checkpoint.Objects{runsName: first}, nil)
+		if _, err := c.Restore(t.Context(), dir, "ckpt-1"); err != nil || first.Value[0] != 4 {
+			t.Errorf("the first save has %d runs (%v), want 4", first.Value[0], err)
 		}
 		if again := r.h.Run(t.Context(), r.step); !errors.As(again, &p) || exits != 1 {
 			t.Errorf("Run() after the end = %v after %d exits, want a PreemptedError and no other exit", again, exits)
@@ -539,6 +541,26 @@ func TestSaveCheckpointIfPreemptedCountsAndMeasures(t *testing.T) {
 		}
 		r.close(t)
 	})
+}
+
+func TestACheckpointOfBeforeThereWasAHandlerIsRestored(t *testing.T) {
+	dir, exits := mem.Dir(), 0
+	c := checkpoint.New(nil, checkpoint.Objects{"v": trackable.NewScalar("v", int64(5))}, nil)
+	if _, err := c.Save(t.Context(), dir, "ckpt"); err != nil {
+		t.Fatal(err)
+	}
+	r := mustRun(t, dir, nil, quiet(&exits))
+	if r.v.Value[0] != 5 || r.h.TotalRunCalls() != 0 {
+		t.Errorf("restored %d after %d runs, want 5 after 0", r.v.Value[0], r.h.TotalRunCalls())
+	}
+	mustStep(t, r)
+	r.h.Notify()
+	r.close(t)
+	if again := mustRun(t, dir, nil, quiet(&exits)); again.h.TotalRunCalls() != 1 {
+		t.Errorf("restarted with %d runs, want 1", again.h.TotalRunCalls())
+	} else {
+		again.close(t)
+	}
 }
 
 func TestWhatNoConfigCanSayIsRefused(t *testing.T) {
