@@ -289,3 +289,62 @@ func TestManyGoroutinesSaveAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestANumberThatIsQueuedIsTaken, also one that the caller chose and the
+// counter does not know.
+func TestANumberThatIsQueuedIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newGated()
+		c, _ := one(1)
+		m := newManager(t, c, dir, &ManagerOptions{Async: &Async{Queue: 9}})
+		got := []string{mustSave(t, m, &SaveOptions{CheckpointNumber: number64(2)}), mustSave(t, m, nil), mustSave(t, m, nil)}
+		wantPaths(t, "Save()", got, "ckpt-2", "ckpt-3", "ckpt-4")
+		dir.let(9)
+		mustSync(t, m)
+		wantPaths(t, "on disk", onDisk(t, dir.Dir), "ckpt-2", "ckpt-3", "ckpt-4")
+	})
+}
+
+// TestAPlainAsyncSaveKeepsTheManagersList as it is when it is written.
+func TestAPlainAsyncSaveKeepsTheManagersList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := newGated()
+		c := New(nil, Objects{"v": variable(0)}, &Options{Async: &Async{Queue: 9}})
+		m := newManager(t, c, dir, &ManagerOptions{Now: at(1000).tick})
+		mustSave(t, m, nil)
+		if _, err := c.Save(background(), dir, "own"); err != nil {
+			t.Fatal(err)
+		}
+		dir.let(9)
+		mustSync(t, c)
+		wantPaths(t, "state file", readState(t, dir).AllModelCheckpointPaths, "ckpt-1", "own-2")
+	})
+}
+
+// TestNothingStaysLocked after asynchronous saves, whatever became of them.
+func TestNothingStaysLocked(t *testing.T) {
+	for _, fails := range []error{nil, errDisk} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := newGated()
+			c := New(nil, Objects{"v": variable(0)}, &Options{Async: &Async{WhenFull: Replace}})
+			m, err := NewManager(background(), c, dir, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustSave(t, m, nil)
+			for range 3 {
+				if err := c.Write(background(), dir, "own"); err != nil {
+					t.Error(err)
+				}
+			}
+			dir.pass <- fails
+			dir.pass <- fails
+			if err := errors.Join(m.Close(background()), c.Sync(background())); !errors.Is(err, fails) {
+				t.Errorf("Close() and Sync() = %v, want %v", err, fails)
+			}
+			if n := dir.locked.Load(); n != 0 {
+				t.Errorf("the directory is locked %d times, want 0", n)
+			}
+		})
+	}
+}

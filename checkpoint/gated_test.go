@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/storage"
@@ -19,6 +20,8 @@ type gated struct {
 
 	mu          sync.Mutex
 	inside, top int // saves that are being written
+
+	locked atomic.Int64 // how often, now
 }
 
 func newGated() *gated {
@@ -53,7 +56,24 @@ func (g *gated) let(n int) {
 }
 
 func (g *gated) Lock(ctx context.Context, name string) (storage.Held, error) {
-	return storage.Lock(ctx, g.Dir, name)
+	held, err := storage.Lock(ctx, g.Dir, name)
+	if err != nil || name != stateName {
+		return held, err
+	}
+	g.locked.Add(1)
+	return &counted{Held: held, n: &g.locked}, nil
+}
+
+// counted is a lock that says when it is given up.
+type counted struct {
+	storage.Held
+	once sync.Once
+	n    *atomic.Int64
+}
+
+func (c *counted) Unlock() error {
+	c.once.Do(func() { c.n.Add(-1) })
+	return c.Held.Unlock()
 }
 
 func (g *gated) Link(ctx context.Context, oldname, newname string) error {

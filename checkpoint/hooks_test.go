@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -274,4 +275,17 @@ func TestSaveOptionsAreInTheReceipt(t *testing.T) {
 			t.Errorf("receipt has %s", got)
 		}
 	})
+}
+
+// TestAHookMayChangeItsEvent: the manager has its own of everything.
+func TestAHookMayChangeItsEvent(t *testing.T) {
+	c, _ := one(1)
+	m := newManager(t, c, mem.Dir(), &ManagerOptions{Every: schedule.Lowest("loss", nil), Hooks: &Hooks{
+		AfterCommit: func(_ context.Context, e Event) { e.Receipt.Metrics["loss"] = -100 },
+	}})
+	for _, loss := range []float64{3, 2, 1} {
+		if path := mustSave(t, m, &SaveOptions{Metrics: map[string]float64{"loss": loss}}); path == "" {
+			t.Errorf("a loss of %v is no improvement", loss)
+		}
+	}
 }
