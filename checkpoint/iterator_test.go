@@ -186,6 +186,22 @@ func TestAPathThatIsSavedAnewComesAgain(t *testing.T) {
 	}
 }
 
+func TestAnOlderCheckpointThatIsTheLatestAgainComesAgain(t *testing.T) { // as in TensorFlow
+	evaluating(t, func(e *evaluation) {
+		e.save(1)
+		e.run(&IteratorOptions{Timeout: 2 * time.Second}, func(path string) bool {
+			switch len(e.got) {
+			case 1:
+				e.save(1)
+			case 2:
+				remove(t, e.dir, "ckpt-2.index")
+			}
+			return true
+		})
+		e.want("ckpt-1 at 0", "ckpt-2 at 0", "ckpt-1 at 0", "end at 2")
+	})
+}
+
 func TestAMarkMakesNoOtherCheckpoint(t *testing.T) {
 	for _, every := range []bool{false, true} {
 		evaluating(t, func(e *evaluation) {

@@ -141,15 +141,22 @@ func (p *plan) assignMatching(a Assignment) {
 		p.problem("pattern %q: goes to names, want To and no Slice", a.Match)
 		return
 	}
+	// Not the beginning of a name that is longer, whichever way the pattern
+	// could be matched.
+	whole, err := regexp.Compile("^(?:" + a.Match.String() + ")$")
+	if err != nil {
+		p.problem("pattern %q: %w", a.Match, err)
+		return
+	}
 	from := make(map[int]string)
 	matched := false
 	for _, name := range p.storedNames() {
-		at := a.Match.FindStringSubmatchIndex(name)
-		if at == nil || at[0] != 0 || at[1] != len(name) {
+		at := whole.FindStringSubmatchIndex(name)
+		if at == nil {
 			continue
 		}
 		matched = true
-		v, err := p.named(string(a.Match.ExpandString(nil, a.To, name, at)))
+		v, err := p.named(string(whole.ExpandString(nil, a.To, name, at)))
 		if err != nil {
 			p.problems = append(p.problems, err)
 		}

@@ -108,6 +108,32 @@ func TestAPatternToNames(t *testing.T) {
 	wantValue(t, w, 4, 5)
 }
 
+func TestAPatternIsForWholeNames(t *testing.T) {
+	for _, pattern := range []string{"w", "w|x", "o|w", "(?i)W", "^w$"} {
+		w, _, _, _, err := assigned(t, transfer.AssignmentMap{{Match: regexp.MustCompile(pattern), To: "new/w"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, w, 6, 7)
+	}
+	w, _, _, _, err := assigned(t, transfer.AssignmentMap{{Match: regexp.MustCompile("old|old/w"), To: "new/w"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantValue(t, w, 1, 2)
+}
+
+func TestOfSeveralAssignmentsAllMustFit(t *testing.T) {
+	_, _, _, _, err := assigned(t, transfer.Names(map[string]string{"old/deep/b": "new/w", "w": "new/w"}))
+	wantError(t, "InitFromCheckpoint", err, nil, `variable "new/w": is given both old/deep/b and w, which are not of one shape and dtype`)
+	part := &tensor.Slice{Start: []int64{1}, Length: []int64{1}}
+	_, b, _, _, err := assigned(t, transfer.AssignmentMap{{From: "old/deep/b", To: "new/deep/b"}, {From: "w", To: "new/deep/b", Slice: part}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantValue(t, b, 7)
+}
+
 func TestAnObjectNeedsNoName(t *testing.T) {
 	a, b := v("", 0, 0), v("", 0)
 	m := transfer.AssignmentMap{{From: "w", Object: a}, {From: "old/deep/b", To: "enc/b"}}
@@ -258,5 +284,36 @@ func TestAnObjectBasedCheckpointIsFoundByFullNames(t *testing.T) {
 		if len(report.Unused) != 0 {
 			t.Errorf("Unused = %v, want none", report.Unused)
 		}
+	}
+}
+
+func TestAKeyGoesBeforeAFullNameAndThatBeforeAPath(t *testing.T) {
+	src := saved(t, tree("x", v("y", 1, 1), "y", v("x", 2, 2), "z", v("x"+value, 3, 3)))
+	for from, want := range map[string][]float32{"x": {2, 2}, "y": {1, 1}, "z": {3, 3}, "x" + value: {1, 1}, "y" + value: {2, 2}} {
+		w := v("w", 0, 0)
+		if _, err := transfer.InitFromCheckpoint(flat(w), src, transfer.Names(map[string]string{from: "w"}), nil); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(w.Value, want) {
+			t.Errorf("%q is %v, want %v", from, w.Value, want)
+		}
+	}
+}
+
+// position is a state that is saved as bytes.
+type position struct{ at byte }
+
+func (p *position) MarshalBinary() ([]byte, error)      { return []byte{p.at}, nil }
+func (p *position) UnmarshalBinary(stored []byte) error { p.at = stored[0]; return nil }
+
+func TestOpaqueStatesAreNoVariables(t *testing.T) {
+	w, p := v("w", 0, 0), &position{7}
+	report, err := transfer.InitFromCheckpoint(flat(w).Track("input", trackable.State(p)), names(), transfer.Names(map[string]string{"/": "/"}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantValue(t, w, 6, 7)
+	if p.at != 7 || len(report.Untouched) != 0 {
+		t.Errorf("the state is %v and %v untouched, want it to be out of this", p.at, report.Untouched)
 	}
 }

@@ -1,6 +1,7 @@
 package transfer_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -174,6 +175,23 @@ func TestFullNamesAreWhatTensorFlow1WouldHaveStored(t *testing.T) {
 	two, err := transfer.FullNames(saved(t, flat(v("x", 1), v("x", 2), v("y", 3))))
 	if err != nil || !slices.Equal(two.Names(), []string{"y"}) {
 		t.Errorf("FullNames() with a name twice = %q, %v, want y alone", two.Names(), err)
+	}
+}
+
+func TestReadIntoWantsAllOfIt(t *testing.T) {
+	src, err := transfer.Rename(names(), func(name string) string { return name })
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := src.(interface{ ReadInto(string, []byte) error }) // what trackable asks a Source for
+	for n, want := range map[int]bool{7: false, 8: true, 9: false} {
+		dst := make([]byte, n)
+		if err := into.ReadInto("w", dst); (err == nil) != want || want && !slices.Equal(dst, vector(6, 7).Bytes()) {
+			t.Errorf("ReadInto(%d bytes of 8) = %v and %v", n, err, dst)
+		}
+	}
+	if err := into.ReadInto("nobody", nil); !errors.Is(err, format.ErrNoTensor) {
+		t.Errorf("ReadInto of no tensor = %v, want format.ErrNoTensor", err)
 	}
 }
 

@@ -42,6 +42,7 @@ func TestPatternsSelectByTheBeginningOfNames(t *testing.T) {
 		{[]string{"old/"}, []string{"old/deep/b", "old/w"}},
 		{[]string{".*w"}, []string{"old/w", "older/w", "w"}},
 		{[]string{"w", "old/deep|older"}, []string{"old/deep/b", "older/w", "w"}},
+		{[]string{"x|w"}, []string{"w"}},
 		{[]string{"b"}, nil},
 		{[]string{}, nil},
 	} {
@@ -145,9 +146,18 @@ func TestColumnsFollowTheirWords(t *testing.T) {
 	src := newMemory()
 	src.set("out", array(tensor.Shape{2, 3}, 1, 2, 3, 4, 5, 6))
 	out := trackable.NewVariable("out", tensor.Shape{2, 4}, make([]float32, 8))
-	info := transfer.VocabInfo{NewVocab: words("c x a"), OldVocab: words("a b c"), NumOOVBuckets: 1, Axis: 1, BackupInitializer: naturals()}
+	info := transfer.VocabInfo{NewVocab: words("c x a"), OldVocab: words("a b c"), NumOOVBuckets: 1, Axis: 1}
+	var shapes []string
+	next := naturals()
+	info.BackupInitializer = func(shape tensor.Shape) (tensor.Tensor, error) {
+		shapes = append(shapes, shape.String())
+		return next(shape)
+	}
 	warm(t, flat(out), src, &transfer.WarmStartOptions{VarNameToVocabInfo: map[string]transfer.VocabInfo{"out": info}})
 	wantValue(t, out, 3, 101, 1, 103, 6, 102, 4, 104)
+	if want := []string{"[2,1]", "[2,1]"}; !slices.Equal(shapes, want) {
+		t.Errorf("the initializer was asked for %v, want %v", shapes, want)
+	}
 }
 
 func TestABiasHasAVocabularyToo(t *testing.T) { // TensorFlow wants a matrix

@@ -31,6 +31,7 @@ import transfer
 import sharding
 import restore
 import values
+import waiting
 import writers
 
 CALLS = {}
@@ -159,6 +160,11 @@ def warm_start(prefix, variables, patterns=None, previous=None, vocabularies=Non
 
 for f in ("flavor", "checkpoint_runs", "backup_runs", "backup_write", "backup_read", "load_on_restart", "newest", "formats"):
     CALLS["keras_" + f] = getattr(keras_callbacks, f)
+
+
+@call
+def iterate(**script):
+    return waiting.iterate(**script)
 
 
 def main():
