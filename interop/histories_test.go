@@ -62,8 +62,10 @@ type author struct {
 	clock    float64
 	step     int64
 	value    float64
-	deep     bool // checkpoints in a directory below
-	absolute bool // the state file has had absolute paths: moving would make them lead elsewhere
+	deep     bool    // checkpoints in a directory below
+	open     [2]bool // there is a manager, as far as known
+	refused  bool    // the state file is one that no manager opens
+	absolute bool    // the state file has had absolute paths: moving would make them lead elsewhere
 }
 
 // makeHistory makes up the history number of a seed.
@@ -85,6 +87,12 @@ func choice[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
 func (a *author) event() string {
 	if last := a.h.Steps[len(a.h.Steps)-1]; last.Do == "edit" && a.IntN(2) == 0 {
 		return "open" // or the next save writes over it
+	}
+	if a.open == [2]bool{} {
+		if a.refused {
+			return choice(a.Rand, "edit", "plain")
+		}
+		return choice(a.Rand, "open", "open", "open", "edit")
 	}
 	switch n := a.IntN(100); {
 	case n < 50:
@@ -112,20 +120,21 @@ func (a *author) add(do string) {
 	a.value++
 	a.clock += a.elapsed()
 	a.step += choice(a.Rand, int64(0), 1, 1, 1, 2, 5, -3)
-	s := step{Do: do, Slot: choice(a.Rand, 0, 0, 0, 1), Clock: a.clock, Step: a.step, Parts: []string{}}
+	s := step{Do: do, Slot: a.slot(do), Clock: a.clock, Step: a.step, Parts: []string{}}
 	switch do {
 	case "open":
 		s.Fresh, s.Share, s.Wide = a.IntN(2) == 0, a.IntN(4) == 0, a.IntN(6) == 0
 		s.Style, s.Options = a.IntN(3), a.options()
+		a.open[s.Slot] = !a.refused && s.Options.valid()
 	case "save":
-		s.Value = a.value
+		s.Value, a.refused = a.value, false
 		s.Force, s.Tensor, s.Broken = a.IntN(4) == 0, a.IntN(2) == 0, a.IntN(20) == 0
 		if a.IntN(4) == 0 {
 			n := int64(a.IntN(12))
 			s.Number = &n
 		}
 	case "plain":
-		s.Value, s.Name = a.value, a.name()
+		s.Value, s.Name, a.refused = a.value, a.name(), false
 	case "restore":
 		s.Pick = a.IntN(10)
 	case "remove":
@@ -133,13 +142,23 @@ func (a *author) add(do string) {
 		s.Parts = choice(a.Rand, []string{".index"}, []string{data}, []string{".index", data})
 	case "edit":
 		s.How = a.edit()
+		a.refused = s.How == "empty" || s.How == "no latest" || s.How == "not utf-8"
 	case "move":
-		s.Copy = a.IntN(2) == 0
+		s.Copy, a.open = a.IntN(2) == 0, [2]bool{}
 	}
 	a.h.Steps = append(a.h.Steps, s)
 }
 
 const data = ".data-00000-of-00001"
+
+// slot chooses one of the two, for what needs a manager one that has one.
+func (a *author) slot(do string) int {
+	i := choice(a.Rand, 0, 0, 0, 1)
+	if do != "open" && !a.open[i] {
+		return 1 - i
+	}
+	return i
+}
 
 // elapsed is the time between two steps; clocks do go back. Exact hours are
 // there for the rule that preserves a checkpoint every so many of them.
@@ -155,6 +174,11 @@ func (a *author) elapsed() float64 {
 		return a.Float64() * 5000
 	}
 	return -choice(a.Rand, 0.5, 1, 60, 3600, 100000)
+}
+
+// valid reports whether a manager takes them.
+func (o options) valid() bool {
+	return (o.Keep == nil || *o.Keep > 0) && (o.Interval == nil || o.Counter)
 }
 
 func (a *author) options() options {

@@ -33,24 +33,59 @@ func TestManagerDoesWhatTensorFlowsDoes(t *testing.T) {
 	if *historyFlag >= 0 {
 		numbers = []uint64{uint64(*historyFlag)}
 	}
-	kinds := make(map[string]int)
+	happened := make(map[string]int)
+	before := func() {} // looks at what the histories before came to
 	for batch := range slices.Chunk(numbers, atOnce) {
 		var list []history
 		for _, n := range batch {
 			list = append(list, makeHistory(*seedFlag, n))
 		}
-		for i, d := range compare(t, list) {
-			for _, s := range list[i].Steps {
-				kinds[s.Do]++
-			}
-			if d != nil {
-				d = shrink(t, list[i], d)
-				t.Fatalf("history %d of seed %d: %v\nagain: go test -tags interop ./interop -run %s -seed %d -history %d",
-					batch[i], *seedFlag, d, t.Name(), *seedFlag, batch[i])
-			}
+		// TensorFlow is busy with these while we are with those before.
+		log := tensorflowsLog(t, list)
+		before()
+		log.count(happened)
+		found := make(chan []*difference, 1)
+		go func() { found <- follow(t, log) }()
+		before = func() { report(t, batch, log.list, <-found) }
+	}
+	before()
+	t.Logf("%d histories, what happened how often: %v", len(numbers), happened)
+}
+
+func report(t *testing.T, numbers []uint64, list []history, found []*difference) {
+	t.Helper()
+	for i, d := range found {
+		if d != nil {
+			t.Fatalf("history %d of seed %d: %v\nagain: go test -tags interop ./interop -run %s -seed %d -history %d",
+				numbers[i], *seedFlag, shrink(t, list[i], d), t.Name(), *seedFlag, numbers[i])
 		}
 	}
-	t.Logf("%d histories, steps of each kind: %v", len(numbers), kinds)
+}
+
+// log is what TensorFlow's side of histories wrote down.
+type log struct {
+	base    string
+	list    []history
+	records [][]record
+}
+
+func tensorflowsLog(t *testing.T, list []history) *log {
+	t.Helper()
+	l := &log{base: t.TempDir(), list: list}
+	for i := range list {
+		list[i].Base = filepath.Join(l.base, "tf", fmt.Sprint(i))
+	}
+	l.records = must[[][]record](t, "manager_histories", map[string]any{"list": list})
+	return l
+}
+
+// count adds up what happens.
+func (l *log) count(happened map[string]int) {
+	for i, h := range l.list {
+		for n, s := range h.Steps {
+			happened[outcome(s, l.records[i][n])]++
+		}
+	}
 }
 
 // difference is a step after which the two sides are not the same.
@@ -61,21 +96,16 @@ type difference struct {
 	err             error // of our looking
 }
 
-// compare lives through histories on both sides. A nil difference is none.
-func compare(t *testing.T, list []history) []*difference {
-	t.Helper()
-	base := t.TempDir()
-	for i := range list {
-		list[i].Base = filepath.Join(base, "tf", fmt.Sprint(i))
-	}
-	logs := must[[][]record](t, "manager_histories", map[string]any{"list": list})
-	found := make([]*difference, len(list))
-	for i, h := range list {
+// follow lives through the histories on our side and compares. A nil
+// difference is none.
+func follow(t *testing.T, l *log) []*difference {
+	found := make([]*difference, len(l.list))
+	for i, h := range l.list {
 		ours := h
-		ours.Base = filepath.Join(base, "us", fmt.Sprint(i))
+		ours.Base = filepath.Join(l.base, "us", fmt.Sprint(i))
 		w := newWorld(ours)
 		for n, s := range h.Steps {
-			want := translate(logs[i][n], h.Base, ours.Base)
+			want := translate(l.records[i][n], h.Base, ours.Base)
 			got, err := w.run(s, want)
 			if err != nil || !same(want, got) {
 				found[i] = &difference{h, n, want, got, err}
@@ -87,6 +117,17 @@ func compare(t *testing.T, list []history) []*difference {
 		}
 	}
 	return found
+}
+
+// outcome is a step in words: "save", "save: none", "open: invalid".
+func outcome(s step, r record) string {
+	switch {
+	case r.Error != "":
+		return s.Do + ": " + r.Error
+	case r.Path == "" && (s.Do == "save" || s.Do == "init" || s.Do == "restore"):
+		return s.Do + ": none"
+	}
+	return s.Do
 }
 
 // translate gives a record of TensorFlow's our directory.
@@ -121,7 +162,7 @@ func shrink(t *testing.T, h history, d *difference) *difference {
 	for i := len(h.Steps) - 2; i >= 0; i-- {
 		shorter := h
 		shorter.Steps = slices.Delete(slices.Clone(h.Steps), i, i+1)
-		if again := compare(t, []history{shorter})[0]; again != nil {
+		if again := follow(t, tensorflowsLog(t, []history{shorter}))[0]; again != nil {
 			d, h = again, shorter
 			h.Steps = h.Steps[:d.step+1]
 			i = min(i, len(h.Steps)-1)
