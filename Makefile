@@ -18,7 +18,7 @@ LINT        := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 STATICCHECK := $(CACHE)/bin/staticcheck-$(STATICCHECK_VERSION)
 FUZZTIME    := 10m
 
-test: check unit interop
+test: check scenarios unit interop
 
 check: $(LINT) $(STATICCHECK)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
