@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -93,6 +94,21 @@ func TestALeaseOnNothingIsAnError(t *testing.T) {
 		t.Errorf("TakeLease() = %v, want fs.ErrNotExist", err)
 	}
 	wantPaths(t, "files", listing(t, dir))
+}
+
+// TestALeaseThatComesTooLateIsAnError, also where there are no locks: what was
+// there at first is removed while the lease is written down.
+func TestALeaseThatComesTooLateIsAnError(t *testing.T) {
+	inner := savedBy(t, ManagerOptions{}, 1)
+	dir := storage.WithTrace(inner, func(line string) {
+		if strings.HasPrefix(line, "create "+ownDir) {
+			remove(t, inner, "ckpt-1.index")
+		}
+	})
+	if _, err := TakeLease(background(), dir, "ckpt-1", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("TakeLease() = %v, want fs.ErrNotExist", err)
+	}
+	wantPaths(t, "files", listing(t, inner), "checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.receipt.json")
 }
 
 func TestALeaseWhereOneMayNotWriteIsAnError(t *testing.T) {

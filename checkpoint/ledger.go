@@ -144,7 +144,7 @@ func (l ledger) state() State {
 		s.LastPreservedTimestamp = earlier(s.LastPreservedTimestamp, c.Time.Add(-time.Second))
 	}
 	for _, c := range all {
-		if _, unlisted := l.retained[c.Path]; unlisted && c.Path != l.latest {
+		if _, unlisted := l.retained[c.Path]; unlisted {
 			continue
 		}
 		s.AllModelCheckpointPaths = append(s.AllModelCheckpointPaths, c.Path)

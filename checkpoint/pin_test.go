@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/retention"
@@ -89,48 +90,55 @@ func TestTagsDecide(t *testing.T) {
 	}
 }
 
-// TestAPinComesInTime: another process pins the victim at the last moment, and
-// the sweep, which has asked the policy already, notices.
-func TestAPinComesInTime(t *testing.T) {
+// TestAPinComesInTimeOrIsRefused: another goroutine pins the victim at each
+// step of the sweep. Either the pin is in place and the checkpoint stays, or
+// the pin says that there is nothing to pin.
+func TestAPinComesInTimeOrIsRefused(t *testing.T) {
+	for step, stays := range map[string]bool{
+		"commit checkpoint":          true,  // the new one is recorded, the sweep begins
+		"list " + ownDir + "/":       false, // the sweep has the lock
+		"open ckpt-1.receipt.json":   false, // and has just looked
+		"create ckpt-2.receipt.json": true,  // the save is under way
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			inner := mem.Dir()
+			pinned, armed := error(nil), false
+			dir := storage.WithTrace(inner, func(line string) {
+				if armed && line == step {
+					armed = false
+					go func() { pinned = Pin(background(), inner, "ckpt-1", "just now") }()
+					synctest.Wait() // until it is done, or waits for the sweep
+				}
+			})
+			now := at(1000)
+			c, _ := one(1)
+			m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+			mustSave(t, m, nil)
+			armed = true
+			mustSave(t, m, nil)
+			synctest.Wait()
+			if armed || errors.Is(pinned, fs.ErrNotExist) == stays || contains(onDisk(t, inner), "ckpt-1") != stays {
+				t.Errorf("Pin at %q = %v, on disk %v, want it to stay %v", step, pinned, onDisk(t, inner), stays)
+			}
+		})
+	}
+}
+
+// TestTheLastLookIsUnderTheLock is the order that makes a pin safe.
+func TestTheLastLookIsUnderTheLock(t *testing.T) {
 	var tr tracer
-	inner := mem.Dir()
-	armed := false
-	dir := storage.WithTrace(inner, func(line string) {
-		tr.tell(line)
-		if armed && line == "lock "+removalName {
-			armed = false
-			// Who holds the lock has not looked yet; a pin may come just before.
-			r, err := ReadReceipt(background(), inner, "ckpt-1")
-			if err == nil {
-				r.Pinned = "just now"
-				err = writeReceipt(background(), inner, "ckpt-1", r)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		}
-	})
-	now := at(1000)
 	c, _ := one(1)
-	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
+	m := newManager(t, c, storage.WithTrace(mem.Dir(), tr.tell), &ManagerOptions{MaxToKeep: 1, Now: at(1000).tick})
 	mustSave(t, m, nil)
 	tr.take("")
-	armed = true
 	mustSave(t, m, nil)
-	did := tr.take("")
-	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2")
-	mustSave(t, m, nil)
-	did = tr.take("")
-	// The order that makes a pin safe: whatever is removed was looked at
-	// under the lock.
-	places := make([]int, 0, 5)
-	for _, line := range []string{"\ncommit checkpoint", "\nlock " + removalName, "\nopen ckpt-2.receipt.json", "\nremove ckpt-2.index", "\nunlock " + removalName} {
-		places = append(places, strings.Index(did, line))
-	}
-	for i, p := range places {
-		if p < 0 || i > 0 && p < places[i-1] {
-			t.Errorf("order %v in\n%s", places, did)
+	did, last := tr.take(""), 0
+	for _, line := range []string{"commit checkpoint", "lock " + removalName, "open ckpt-1.receipt.json", "remove ckpt-1.index", "unlock " + removalName} {
+		at := strings.Index(did, "\n"+line)
+		if at < last {
+			t.Errorf("%q comes too early in\n%s", line, did)
 		}
+		last = at
 	}
 }
 
@@ -249,4 +257,19 @@ func TestPinOfWhatHasNoReceipt(t *testing.T) {
 	if err := r.Verify(background(), nil); errors.Is(err, format.ErrCorrupt) {
 		t.Errorf("Verify() of a pinned checkpoint = %v", err)
 	}
+}
+
+// TestAPinThatComesTooLateIsAnError, where there are no locks to prevent it,
+// and leaves no receipt of nothing behind.
+func TestAPinThatComesTooLateIsAnError(t *testing.T) {
+	inner := savedBy(t, ManagerOptions{}, 1)
+	dir := storage.WithTrace(inner, func(line string) {
+		if line == "create ckpt-1.receipt.json" {
+			remove(t, inner, "ckpt-1.index")
+		}
+	})
+	if err := Pin(background(), dir, "ckpt-1", "late"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Pin() = %v, want fs.ErrNotExist", err)
+	}
+	wantPaths(t, "files", listing(t, inner), "checkpoint", "ckpt-1.data-00000-of-00001")
 }
