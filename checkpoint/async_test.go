@@ -372,3 +372,22 @@ func TestScenario118CloseDrainsPendingWrites(t *testing.T) {
 		synctest.Wait() // no goroutine may be left: the bubble would not end
 	})
 }
+
+// TestAnAsyncSaveWritesTheSameBytes as a synchronous one, which TensorFlow is
+// known to read.
+func TestAnAsyncSaveWritesTheSameBytes(t *testing.T) {
+	var files [2]string
+	for i, async := range []*Async{nil, {}} {
+		e, dir := newEverything(), mem.Dir()
+		e.set(7)
+		m := newManager(t, New(nil, Objects{"e": e}, nil), dir, &ManagerOptions{Async: async, Now: at(1000).now})
+		mustSave(t, m, nil)
+		mustSync(t, m)
+		for _, name := range listing(t, dir) {
+			files[i] += name + "\n" + readFile(t, dir, name) + "\n"
+		}
+	}
+	if files[0] != files[1] {
+		t.Errorf("an asynchronous save wrote\n%q, a synchronous one\n%q", files[1], files[0])
+	}
+}
