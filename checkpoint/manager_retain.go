@@ -143,10 +143,14 @@ type finder struct {
 	found  []retention.Checkpoint
 }
 
-// fillIn reads the receipts of what is listed.
+// fillIn reads the receipts of what is listed. What a sweep that was cut short
+// has left without its index is nobody's best any more.
 func (f *finder) fillIn(ctx context.Context) error {
 	list := f.m.l.active
 	for i, c := range list {
+		if s := f.m.files.sets[c.Path]; s != nil && s.index == nil {
+			continue
+		}
 		r, err := ReadReceipt(ctx, f.m.dir, c.Path)
 		if err == nil {
 			list[i] = r.checkpoint(c.Path, r.Time)

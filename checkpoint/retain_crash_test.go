@@ -1,0 +1,64 @@
+package checkpoint
+
+import (
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// TestCrashesLoseNothingThatAPolicyKeeps: whenever the process dies, the next
+// one finds the best, listed or not, whole, and goes on with the same rules.
+func TestCrashesLoseNothingThatAPolicyKeeps(t *testing.T) {
+	before, after := []float64{0.3, 0.5, 0.9}, []float64{0.2, 0.4, 0.1, 0.7}
+	save := func(dir storage.Dir, losses []float64, now *clock, done func()) error {
+		c, _ := one(1)
+		m, err := NewManager(background(), c, dir, &ManagerOptions{Retention: bestTwo(), Now: now.tick})
+		for _, loss := range losses {
+			if err == nil {
+				_, err = m.Save(background(), &SaveOptions{Metrics: map[string]float64{"loss": loss}})
+			}
+			if err == nil {
+				done()
+			}
+		}
+		return err
+	}
+	prepare := func(dir storage.Dir) { must(t, save(dir, before, at(1000), func() {})) }
+	run := func(dir storage.Dir, done func()) {
+		// That it dies is what it is for; m.died tells.
+		_ = save(dir, after, at(2000), done)
+	}
+	cut(t, prepare, run, func(t *testing.T, left storage.Dir, done int) {
+		best := 1.0
+		for _, loss := range append(before, after[:done]...) {
+			best = min(best, loss)
+		}
+		now := at(3000)
+		c, _ := one(1)
+		m := newManager(t, c, left, &ManagerOptions{Retention: bestTwo(), Now: now.tick})
+		wantBest := func() {
+			t.Helper()
+			found := 1.0
+			disk := onDisk(t, left)
+			for _, p := range m.Checkpoints() {
+				if !contains(disk, p) {
+					continue // being removed when the process died
+				}
+				if err := verifyQuick(background(), left, p); err != nil {
+					t.Errorf("%s: %v", p, err)
+				}
+				found = min(found, receiptOf(t, left, p).Metrics["loss"])
+			}
+			if found > best {
+				t.Errorf("the best of %v has %v, want %v", m.Checkpoints(), found, best)
+			}
+		}
+		wantBest()
+		saveLosses(t, m, 0.8)
+		wantBest()
+		wantPaths(t, "on disk after another save", onDisk(t, left), m.Checkpoints()...)
+		if n := len(m.Checkpoints()); n > 4 {
+			t.Errorf("%d checkpoints stay, want at most two of the latest and two of the best", n)
+		}
+	})
+}
