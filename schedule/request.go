@@ -49,10 +49,8 @@ type onSignal struct {
 func (s *onSignal) Due(h History, now Moment) (string, bool) {
 	select {
 	case sig, ok := <-s.c:
-		if ok {
+		if ok { // not closed
 			s.r.Ask(fmt.Sprintf("signal: %v", sig))
-		} else {
-			s.c = nil // closed: it would be ready for ever
 		}
 	default:
 	}

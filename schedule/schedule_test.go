@@ -135,6 +135,17 @@ func TestTheBestIsOverAllSavesWhateverTheirReason(t *testing.T) {
 	}
 }
 
+func TestAThresholdHoldsWhereAWorseModelWasSaved(t *testing.T) {
+	half := .5
+	h := schedule.History{}.And(value(3)) // for another reason
+	for v, want := range map[float64]bool{.4: true, .7: false} {
+		s := schedule.Lowest("loss", &schedule.ImprovedOptions{Threshold: &half})
+		if reason, due := s.Due(h, value(v)); due != want {
+			t.Errorf("Lowest at %v = %q, %v, want %v", v, reason, due, want)
+		}
+	}
+}
+
 func TestAHistoryIsAValue(t *testing.T) {
 	before := schedule.History{}.And(value(3))
 	after := before.And(value(1))
