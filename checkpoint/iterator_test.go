@@ -207,6 +207,7 @@ func TestAMarkMakesNoOtherCheckpoint(t *testing.T) {
 		evaluating(t, func(e *evaluation) {
 			e.save(2)
 			remove(t, e.dir, "ckpt-1.receipt.json")
+			remove(t, e.dir, "ckpt-2.receipt.json")
 			time.AfterFunc(500*time.Millisecond, func() {
 				for _, p := range []string{"ckpt-1", "ckpt-2"} {
 					if err := Reject(background(), e.dir, p, "bad"); err != nil {
@@ -232,6 +233,9 @@ func TestEveryCheckpointOldestFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		remove(t, e.dir, dataOf("incomplete-5"))
+		if err := c.Write(background(), e.dir, variablesPath); err != nil { // in another directory
+			t.Fatal(err)
+		}
 		e.run(&IteratorOptions{Timeout: 3 * time.Second, Every: true}, func(path string) bool {
 			if path == "ckpt-1" {
 				time.Sleep(time.Second)
@@ -354,6 +358,23 @@ func TestALeaseEndsHoweverTheBodyEnds(t *testing.T) {
 				t.Errorf("%s stayed, want no lease", name)
 			}
 		}
+	})
+}
+
+func TestWhatIsGoneBeforeItIsLeasedIsPassedOver(t *testing.T) {
+	evaluating(t, func(e *evaluation) {
+		e.save(2)
+		dir := &failing{e.dir, func(op, name string) error {
+			if op == "create" && contains(listing(t, e.dir), "ckpt-2.index") {
+				remove(t, e.dir, "ckpt-2.index") // as a sweep would, just then
+			}
+			return nil
+		}}
+		for path, err := range Iterator(background(), dir, &IteratorOptions{Lease: new(LeaseOptions)}) {
+			e.note(fmt.Sprint(path, " ", err))
+			break
+		}
+		e.want("ckpt-1 <nil> at 0")
 	})
 }
 

@@ -1,11 +1,9 @@
 package checkpoint
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -166,17 +164,10 @@ func TestWorkersPassOverTogether(t *testing.T) {
 
 func TestOnlyTheWorkerThatLeadsMarks(t *testing.T) {
 	dir := trained(t, []float64{1, 2}, []float64{1, 2})
-	logs := make([]*bytes.Buffer, 2)
-	errs := team(2, func(g coordinator.Group) error {
-		x, log := variable(0), (*slog.Logger)(nil)
-		log, logs[g.Rank()] = logged()
-		mine := &failing{dir, func(op, name string) error {
-			if op == "create" && g.Rank() > 0 {
-				return errDisk
-			}
-			return nil
-		}}
-		m, err := NewManager(background(), New(nil, Objects{"v": x}, &Options{Workers: g}), mine, &ManagerOptions{Logger: log,
+	did := make([]tracer, 2)
+	mustTeam(t, 2, func(g coordinator.Group) error {
+		c := New(nil, Objects{"v": variable(0)}, &Options{Workers: g})
+		m, err := NewManager(background(), c, storage.WithTrace(dir, did[g.Rank()].tell), &ManagerOptions{
 			Validate: &Validation{Run: func(context.Context) (map[string]float64, error) {
 				return map[string]float64{"loss": 1}, nil
 			}}})
@@ -185,9 +176,9 @@ func TestOnlyTheWorkerThatLeadsMarks(t *testing.T) {
 		}
 		return err
 	})
-	for rank, err := range errs {
-		if err != nil || strings.Contains(logs[rank].String(), "could not be marked") {
-			t.Errorf("worker %d = %v, log %s, want it to leave the mark to worker 0", rank, err, logs[rank])
+	for rank, marks := range []bool{true, false} {
+		if text := did[rank].take(""); strings.Contains(text, "\nlock ") != marks {
+			t.Errorf("worker %d did\n%s, want it to mark: %v", rank, text, marks)
 		}
 	}
 	if rejectedOf(t, dir, "ckpt-2") == "" {

@@ -270,8 +270,8 @@ func TestAnErrorOfTheValidationItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop = cancel // while it runs
-	if _, _, err := run(ErrRejected); !errors.Is(err, context.Canceled) || errors.Is(err, ErrRejected) {
-		t.Errorf("RestoreOrInitialize(cancelled) = %v, want context.Canceled", err)
+	if m, _, err := run(ErrRejected); !errors.Is(err, context.Canceled) || errors.Is(err, ErrRejected) || len(m.PassedOver()) != 0 {
+		t.Errorf("RestoreOrInitialize(cancelled) = %v, passed over %v, want context.Canceled", err, m.PassedOver())
 	}
 	if got := rejectedOf(t, dir, "ckpt-2"); got != "" {
 		t.Errorf("Rejected = %q, want no mark by a validation that was interrupted", got)
@@ -301,6 +301,22 @@ func TestRejectOfWhatHasNoReceipt(t *testing.T) {
 	}
 	if err := Reject(background(), mem.Dir(), "ckpt-1", "bad"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Reject() of nothing = %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestRejectOfAV1CheckpointKeepsItsTime(t *testing.T) {
+	dir := mem.Dir()
+	v1(t, dir, "saver", "model.ckpt-5")
+	before, err := List(background(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Reject(background(), dir, "model.ckpt-5", "bad"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := List(background(), dir, &ListOptions{Receipts: true})
+	if err != nil || len(list) != 1 || !list[0].Time.Equal(before[0].Time) {
+		t.Errorf("List() = %+v, %v, want the time %v", list, err, before[0].Time)
 	}
 }
 
