@@ -2,8 +2,10 @@ package trackable_test
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"testing"
+	"weak"
 
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -174,4 +176,21 @@ func TestOptionalChildMayComeAfterTheRestore(t *testing.T) {
 	if err := s.AssertConsumed(); err != nil {
 		t.Errorf("AssertConsumed = %v, want nil", err)
 	}
+}
+
+func TestARestoreKeepsNothingOfWhatIsGone(t *testing.T) {
+	root := tree("v", scalar(0), "s", trackable.State(new(stamp)))
+	src := saved(t, tree("s", trackable.State(&stamp{"x"})))
+	gone := func() weak.Pointer[stamp] {
+		s := new(stamp)
+		root.Track("s", trackable.State(s))
+		restored(t, root, src, nil)
+		root.Untrack("s")
+		return weak.Make(s)
+	}()
+	runtime.GC()
+	if gone.Value() != nil {
+		t.Error("a State that was untracked is kept after its restore")
+	}
+	runtime.KeepAlive(root)
 }

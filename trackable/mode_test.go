@@ -155,3 +155,13 @@ func TestModesOfStructs(t *testing.T) {
 		t.Errorf("Skipped = %q, Converted = %q", lines(s.Skipped()), lines(s.Converted()))
 	}
 }
+
+func TestCastBeyondTheStageLimitRefusesBeforeAnythingChanges(t *testing.T) {
+	src := &verifying{memory: saved(t, tree("a", scalar(1), "n", trackable.NewScalar("", int64(300))))}
+	a, n := scalar(7), trackable.NewScalar[int8]("", 7)
+	_, err := trackable.Restore(tree("a", a, "n", n), src, &trackable.RestoreOptions{Mode: trackable.Cast, StageLimit: -1})
+	if !errors.Is(err, trackable.ErrNotMatched) || !strings.Contains(err.Error(), "(root).n: ") {
+		t.Errorf("Restore = %v, want that n is out of range", err)
+	}
+	wantValue(t, "a", a, 7)
+}
