@@ -154,10 +154,10 @@ func (n *byName) waitIn(o Object) {
 	}
 }
 
-// runByName restores an object that is tracked after a restore by names, of the
-// newest first (trackable/base.py, _name_based_attribute_restore).
+// runByName restores an object that is tracked after restores by names, by the
+// newest last (trackable/base.py, _name_based_attribute_restore).
 func (n *Node) runByName(name string, o Object) {
-	for _, b := range slices.Backward(n.byName) {
+	for _, b := range n.byName {
 		if err := b.late(o); err != nil {
 			b.r.errs = append(b.r.errs, fmt.Errorf("deferred restore of %s: %w", name, err))
 		}
