@@ -194,7 +194,7 @@ func (o *ManagerOptions) check() error {
 		return errors.New("CheckpointInterval needs a StepCounter")
 	}
 	if err := schedule.Check(o.Every); err != nil {
-		return fmt.Errorf("Every: %w", err)
+		return fmt.Errorf("option Every: %w", err)
 	}
 	if err := checkPath(numbered(o.CheckpointName, 0)); err != nil {
 		return fmt.Errorf("CheckpointName: %w", err)
