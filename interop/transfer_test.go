@@ -4,6 +4,7 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -52,7 +53,7 @@ func someOf(r *rand.Rand, values bool) []namedValue {
 		}
 		v := namedValue{Name: name, Shape: shapesByName[name[strings.LastIndex(name, "/")+1:]], Trainable: r.IntN(4) > 0}
 		if r.IntN(40) == 0 {
-			v.Shape = []int64{5} // of four elements TensorFlow would make two by two, in a scope
+			v.Shape = []int64{5} // as many elements as no other has
 		}
 		if values {
 			for range elements(v.Shape) {
@@ -108,6 +109,9 @@ func writeTransfer(t *testing.T, tensors []namedValue, byObject bool) (prefix st
 // wantSame compares what became of the variables on both sides.
 func wantSame(t *testing.T, what string, vars []*trackable.Variable[float32], ours error, want [][]float32, theirs error) {
 	t.Helper()
+	if errors.Is(ours, trackable.ErrNotMatched) && theirs == nil && reshaped(vars, want) {
+		return // a row of DECISIONS.md
+	}
 	if (ours == nil) != (theirs == nil) {
 		t.Fatalf("%s: ours gave %v\nTensorFlow %v", what, ours, theirs)
 	}
@@ -120,6 +124,17 @@ func wantSame(t *testing.T, what string, vars []*trackable.Variable[float32], ou
 			t.Fatalf("%s: %s = %v, want %v (error %v)", what, v.Name, v.Value, expected, ours)
 		}
 	}
+}
+
+// reshaped reports whether TensorFlow gave a variable another shape than it
+// has, which it does where scopes are assigned.
+func reshaped(vars []*trackable.Variable[float32], got [][]float32) bool {
+	for i, v := range vars {
+		if len(got[i]) != len(v.Value) {
+			return true
+		}
+	}
+	return false
 }
 
 // pairs is a random assignment map: mostly what is there, now and then not.
