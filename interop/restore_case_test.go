@@ -68,7 +68,7 @@ var restoreNames = []string{"a", "b", "c", "d", "x/y"}
 func newGraph(r *rand.Rand) *graphMaker {
 	m := &graphMaker{Rand: r, root: -1}
 	n := 3 + m.IntN(6)
-	kinds := []string{"node", "node", "node", "variable", "variable", "variable", "list", "dict", "tensors", "state", "slots"}
+	kinds := []string{"node", "node", "node", "variable", "variable", "variable", "list", "dict", "tensors", "state", "slots", "slots"}
 	for range n {
 		m.add(kinds[m.IntN(len(kinds))])
 	}
@@ -78,6 +78,7 @@ func newGraph(r *rand.Rand) *graphMaker {
 		}
 		if m.objects[i].kind == "slots" {
 			m.addSlots(i, n)
+			m.attach(i) // rarely of interest where it is not reached
 		}
 	}
 	if i := slices.IndexFunc(m.objects, func(o graphObject) bool { return o.kind == "node" }); i >= 0 && m.IntN(2) == 0 {
@@ -410,6 +411,11 @@ func newRestoreCase(r *rand.Rand) *restoreCase {
 	here := first.clone()
 	for range r.IntN(6) {
 		here.mutate()
+	}
+	for i, o := range here.objects {
+		if o.kind == "slots" && r.IntN(2) == 0 {
+			here.mutateSlots(i)
+		}
 	}
 	for range r.IntN(4) {
 		here.postpone()
