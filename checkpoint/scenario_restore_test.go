@@ -220,7 +220,7 @@ func TestScenario086StatusOutlivesTheCheckpoint(t *testing.T) {
 // checkpoint is restored by objects.
 func TestScenario088CounterAtOnceVariableWhenAttached(t *testing.T) {
 	dir := mem.Dir()
-	c, v := one(3)
+	c, _ := one(3)
 	counter, err := c.makeCounter()
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestScenario088CounterAtOnceVariableWhenAttached(t *testing.T) {
 	if fresh.SaveCounter() != 12 {
 		t.Errorf("SaveCounter = %d, want 12", fresh.SaveCounter())
 	}
-	v = variable(0)
+	v := variable(0)
 	fresh.Track("v", v)
 	if v.Value[0] != 3 {
 		t.Errorf("v = %v, want 3", v.Value[0])

@@ -21,7 +21,7 @@ func TestConvertKeepsWhatBothTypesHave(t *testing.T) {
 		{mustNew(t, 1.5, -2, inf, 0), mustNew[float32](t, 1.5, -2, float32(inf), 0)},
 		{mustNew[int8](t, -128, 127), mustNew[int64](t, -128, 127)},
 		{mustNew[int64](t, -1, 200), mustNew[float64](t, -1, 200)},
-		{mustNew(t, 3.0, -0.0), mustNew[uint16](t, 3, 0)},
+		{mustNew(t, 3.0, math.Copysign(0, -1)), mustNew[uint16](t, 3, 0)},
 		{mustNew[uint64](t, 1<<64-1), mustNew[uint64](t, 1<<64-1)},
 		{mustNew[int64](t, math.MinInt64), mustNew[float64](t, -1<<63)},
 		{mustNew(t, float64(-1<<63)), mustNew[int64](t, math.MinInt64)},
