@@ -99,7 +99,6 @@ type restoring struct {
 	built    *graphs.Built
 	ckpt     *checkpoint.Checkpoint
 	statuses []*trackable.LoadStatus
-	failed   error // of restores that had waited
 	starved  map[int]bool
 }
 
