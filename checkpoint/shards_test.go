@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -226,6 +227,26 @@ func TestATensorThatChangesWhileItIsSavedFailsTheSave(t *testing.T) {
 				t.Errorf("Write() = %v, want %q", err, text)
 			}
 		}
+	}
+}
+
+// TestATensorThatGoesAwayIsMissed also where its file has others.
+func TestATensorThatGoesAwayIsMissed(t *testing.T) {
+	c := &changing{next: []tensor.Tensor{floats(t, 4).t, {}}}
+	err := New(c, nil, &Options{Sharding: sharding.ByWorker()}).Write(background(), mem.Dir(), "m")
+	if err == nil || !strings.Contains(err.Error(), "tensors went away") {
+		t.Errorf("Write() = %v, want tensors gone", err)
+	}
+}
+
+func TestAShardLargerThanItsLimitIsLogged(t *testing.T) {
+	var log strings.Builder
+	o := &Options{Sharding: sharding.MaxShardSize(7), Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	if err := New(nil, Objects{"v": text(t, "eight by")}, o).Write(background(), mem.Dir(), "m"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "v/.ATTRIBUTES/VARIABLE_VALUE: 8 bytes in one piece are more than the 7 of a shard"; !strings.Contains(log.String(), want) {
+		t.Errorf("logged %q, want %q", log.String(), want)
 	}
 }
 

@@ -57,3 +57,25 @@ func TestAWorkerThatNeverComesIsWaitedForUntilTheDeadline(t *testing.T) {
 		}
 	})
 }
+
+// TestAMemberThatIsGoneEndsTheRoundThatItCompletes: who comes last with a
+// context that has ended does not make the round whole.
+func TestAMemberThatIsGoneEndsTheRoundThatItCompletes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := coordinator.InProcess(2)
+		answers := make(chan error, 1)
+		go func() {
+			_, err := g[0].AllGather(t.Context(), "r", nil)
+			answers <- err
+		}()
+		synctest.Wait() // until it waits for the other
+		ctx, leave := context.WithCancel(t.Context())
+		leave()
+		if _, err := g[1].AllGather(ctx, "r", nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("AllGather = %v, want %v", err, context.Canceled)
+		}
+		if err := <-answers; !errors.Is(err, coordinator.ErrLeft) {
+			t.Errorf("the worker that waited got %v, want %v", err, coordinator.ErrLeft)
+		}
+	})
+}

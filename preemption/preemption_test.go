@@ -268,28 +268,111 @@ func (s *slow) Link(ctx context.Context, oldname, newname string) error {
 }
 
 func TestScenario133APendingSaveInTheBackgroundComesFirst(t *testing.T) {
+	for _, full := range []checkpoint.WhenFull{checkpoint.Block, checkpoint.Skip, checkpoint.Replace} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := &slow{Dir: mem.Dir(), each: time.Minute}
+			var atExit []string
+			var latest string
+			o := quiet(new(int))
+			var r *run
+			o.Exit = func() { atExit, latest = r.m.Checkpoints(), r.m.LatestCheckpoint() }
+			r = mustRun(t, dir, &checkpoint.ManagerOptions{Async: &checkpoint.Async{WhenFull: full}}, o)
+			mustStep(t, r)
+			if _, err := r.m.Save(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			r.h.Notify()
+			mustStep(t, r)
+			if err := r.h.Run(t.Context(), r.step); err == nil {
+				t.Error("Run() = nil, want a PreemptedError")
+			}
+			if !slices.Equal(atExit, []string{"ckpt-1", "ckpt-2"}) || latest != "ckpt-2" {
+				t.Errorf("when full %v: at the exit there are %q, the latest is %q, want both saves written", full, atExit, latest)
+			}
+			r.close(t)
+		})
+	}
+}
+
+// TestTheSaveDoesNotWaitForAnInterval that the manager has.
+func TestTheSaveDoesNotWaitForAnInterval(t *testing.T) {
+	exits := 0
+	var r *run
+	mo := &checkpoint.ManagerOptions{CheckpointInterval: 100, StepCounter: func() int64 { return r.v.Value[0] }}
+	r = &run{v: trackable.NewScalar("v", int64(0))}
+	r.c = checkpoint.New(nil, checkpoint.Objects{"v": r.v}, nil)
+	var err error
+	if r.m, err = checkpoint.NewManager(t.Context(), r.c, mem.Dir(), mo); err != nil {
+		t.Fatal(err)
+	}
+	if r.h, err = NewCheckpointHandler(t.Context(), r.m, quiet(&exits)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.m.Save(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	r.h.Notify()
+	mustStep(t, r)
+	var p *PreemptedError
+	if err := r.h.Run(t.Context(), r.step); !errors.As(err, &p) || p.Report.Path != "ckpt-2" {
+		t.Errorf("Run() = %v, want a PreemptedError with ckpt-2", err)
+	}
+	r.close(t)
+}
+
+// TestTheGracePeriodHasTimeForTheSaveItself, which is as slow as the one before.
+func TestTheGracePeriodHasTimeForTheSaveItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := &slow{Dir: mem.Dir(), each: time.Minute}
-		var atExit []string
-		var latest string
-		exits := 0
+		dir, exits := &slow{Dir: mem.Dir(), each: 5 * time.Second}, 0 // four files
 		o := quiet(&exits)
-		var r *run
-		o.Exit = func() { atExit, latest = r.m.Checkpoints(), r.m.LatestCheckpoint() }
-		r = mustRun(t, dir, &checkpoint.ManagerOptions{Async: &checkpoint.Async{Queue: 1}}, o)
-		mustStep(t, r)
-		if _, err := r.m.Save(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
+		o.GracePeriod = 2 * time.Minute
+		r := mustRun(t, dir, nil, o)
+		r.took = time.Second
 		r.h.Notify()
-		mustStep(t, r)
-		if err := r.h.Run(t.Context(), r.step); err == nil {
-			t.Error("Run() = nil, want a PreemptedError")
+		noticed := time.Now()
+		var err error
+		for err == nil {
+			err = r.h.Run(t.Context(), r.step)
 		}
-		if !slices.Equal(atExit, []string{"ckpt-1", "ckpt-2"}) || latest != "ckpt-2" {
-			t.Errorf("at the exit there are %q, the latest is %q, want both saves written", atExit, latest)
+		if d := time.Since(noticed); d > o.GracePeriod || d < time.Minute || r.m.LatestCheckpoint() != "ckpt-2" {
+			t.Errorf("exited after %v with %s (%v), want ckpt-2 in time, and not too early", d, r.m.LatestCheckpoint(), err)
 		}
 		r.close(t)
+	})
+}
+
+// TestWorkersGoByTheFirstNoticeAndTheLeastTime: the second was told first, and
+// all take the rung that it has time for.
+func TestWorkersGoByTheFirstNoticeAndTheLeastTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := mem.Dir()
+		var reports [2]*Report
+		var all sync.WaitGroup
+		for rank, g := range coordinator.InProcess(2) {
+			all.Go(func() {
+				o := quiet(new(int))
+				o.Workers, o.Deadline, o.AgreeEvery = g, time.Minute, 10
+				r := mustRun(t, dir, nil, o)
+				r.took = time.Second
+				var err error
+				for err == nil {
+					switch n := r.h.TotalRunCalls(); {
+					case rank == 1 && n == 3, rank == 0 && n == 8:
+						r.h.Notify()
+					}
+					err = r.h.Run(t.Context(), r.step)
+				}
+				reports[rank] = r.h.Report()
+				r.close(t)
+			})
+		}
+		all.Wait()
+		// It was told after 3 s; the save begins after 11.
+		for rank, r := range reports {
+			if r == nil || r.Runs != 11 || r.Left != 52*time.Second {
+				t.Errorf("worker %d: %+v, want 11 runs and 52s left", rank, r)
+			}
+		}
 	})
 }
 

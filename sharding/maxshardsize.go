@@ -72,7 +72,7 @@ func (f *filler) add(t Tensor) error {
 			continue
 		}
 		if n > 0 {
-			f.put(t.part(cut(&rest, axis, n), full))
+			f.place(t.part(cut(&rest, axis, n), full))
 		} else { // no shard has more room than this one
 			f.oversized = append(f.oversized, Shard{t.part(cut(&rest, longest(rest), 1), full)})
 		}
@@ -107,15 +107,6 @@ func (f *filler) place(t Tensor) {
 	last := len(f.shards) - 1
 	f.shards[last] = append(f.shards[last], t)
 	f.remaining -= t.Bytes
-}
-
-// put adds a slab that fits. What follows of the tensor does not, if that
-// fills the shard.
-func (f *filler) put(t Tensor) {
-	f.place(t)
-	if f.remaining == 0 {
-		f.open()
-	}
 }
 
 // slab returns the axis along which the fewest cuts make pieces that fit into

@@ -31,6 +31,8 @@ func Run(t *testing.T, open func(t *testing.T, n int) []coordinator.Group) {
 		{"3 rounds of different names do not wait for each other", apart},
 		{"4 a member that leaves ends the round for those that wait", leaving},
 		{"4 a member whose context has ended ends the round for those that come later", gone},
+		{"4 a member whose context has ended ends the round also as the last to come", goneLast},
+		{"4 a member that has left comes to the next round", again},
 		{"4 the rounds after one that was left are as if nothing had happened", after},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, 3)) })
@@ -162,6 +164,32 @@ func gone(t *testing.T, g []coordinator.Group) {
 	}
 	wantLeft(t, g[2], "r")
 	wantLeft(t, g[0], "r")
+}
+
+func goneLast(t *testing.T, g []coordinator.Group) {
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	var waiting sync.WaitGroup
+	waiting.Go(func() { wantLeft(t, g[0], "r") })
+	waiting.Go(func() { wantLeft(t, g[2], "r") })
+	if got, err := g[1].AllGather(ctx, "r", nil); got != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("AllGather = %q, %v, want nil and %v", got, err, context.Canceled)
+	}
+	waiting.Wait()
+}
+
+func again(t *testing.T, g []coordinator.Group) {
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	if got, err := g[1].AllGather(ctx, "r", nil); got != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("AllGather = %q, %v, want nil and %v", got, err, context.Canceled)
+	}
+	each(g, func(m coordinator.Group) {
+		if m.Rank() != 1 {
+			wantLeft(t, m, "r")
+		}
+		wantAll(t, m, "r", "the second")
+	})
 }
 
 func after(t *testing.T, g []coordinator.Group) {
