@@ -12,6 +12,7 @@ import (
 	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -385,5 +386,25 @@ func TestReplicatedTensorsAreSharedOut(t *testing.T) {
 	}
 	if want := []int{1, 0, 1, 1, 1, 0}; !slices.Equal(got, want) {
 		t.Errorf("worker by tensor is %v, want %v: worker 0 has the states", got, want)
+	}
+}
+
+// TestWorkersOnADisk lets each have a Dir of its own of one directory, as
+// processes would.
+func TestWorkersOnADisk(t *testing.T) {
+	place := t.TempDir()
+	objects := Objects{"v": floats(t, 9), "w": floats(t, 4, 4), "s": text(t, "a", "bc")}
+	mustTeam(t, 3, func(g coordinator.Group) error {
+		c := New(nil, copies(objects), &Options{Workers: g, Sharding: sharding.MaxShardSize(24)})
+		for range 2 { // the second replaces the first
+			if err := c.Write(background(), local.Dir(place), "m"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	wantRestored(t, local.Dir(place), "m", objects)
+	if err := verify(t, local.Dir(place), "m"); err != nil {
+		t.Errorf("Verify() = %v", err)
 	}
 }

@@ -10,14 +10,12 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
-	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -201,72 +199,6 @@ func TestScenario131AGracePeriodTwoSaves(t *testing.T) {
 	})
 }
 
-// TestScenario132TwoWorkersSaveAtTheSameCount: only the second is told.
-func TestScenario132TwoWorkersSaveAtTheSameCount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := mem.Dir()
-		reports := make([]Report, 2)
-		var exits [2]int
-		var all sync.WaitGroup
-		for rank, g := range coordinator.InProcess(2) {
-			all.Go(func() {
-				o := quiet(&exits[rank])
-				o.Workers = g
-				r := mustRun(t, dir, nil, o)
-				r.took = time.Duration(1+rank) * time.Second
-				var err error
-				for err == nil {
-					if rank == 1 && r.h.TotalRunCalls() == 5 {
-						r.h.Notify()
-					}
-					err = r.h.Run(t.Context(), r.step)
-				}
-				var p *PreemptedError
-				if !errors.As(err, &p) {
-					t.Errorf("worker %d: Run() = %v, want a PreemptedError", rank, err)
-					return
-				}
-				reports[rank] = p.Report
-				r.close(t)
-			})
-		}
-		all.Wait()
-		for rank, r := range reports {
-			if r.Runs != 6 || r.Path != "ckpt-1" || r.Rung != Full || exits[rank] != 1 {
-				t.Errorf("worker %d: %+v and %d exits, want ckpt-1 after 6 runs and 1", rank, r, exits[rank])
-			}
-		}
-		for info, err := range dir.List(t.Context(), "") {
-			if err != nil || info.Name != "checkpoint" && !strings.HasPrefix(info.Name, "ckpt-1.") {
-				t.Errorf("there is %q (%v)", info.Name, err)
-			}
-		}
-	})
-}
-
-// slow is a Dir in which every file takes its time.
-type slow struct {
-	storage.Dir
-	mu   sync.Mutex
-	each time.Duration
-}
-
-func (s *slow) Create(ctx context.Context, name string) (storage.Pending, error) {
-	s.mu.Lock()
-	d := s.each
-	s.mu.Unlock()
-	select {
-	case <-time.After(d):
-		return s.Dir.Create(ctx, name)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (s *slow) Link(ctx context.Context, oldname, newname string) error {
-	return storage.Link(ctx, s.Dir, oldname, newname)
-}
-
 func TestScenario133APendingSaveInTheBackgroundComesFirst(t *testing.T) {
 	for _, full := range []checkpoint.WhenFull{checkpoint.Block, checkpoint.Skip, checkpoint.Replace} {
 		synctest.Test(t, func(t *testing.T) {
@@ -338,41 +270,6 @@ func TestTheGracePeriodHasTimeForTheSaveItself(t *testing.T) {
 			t.Errorf("exited after %v with %s (%v), want ckpt-2 in time, and not too early", d, r.m.LatestCheckpoint(), err)
 		}
 		r.close(t)
-	})
-}
-
-// TestWorkersGoByTheFirstNoticeAndTheLeastTime: the second was told first, and
-// all take the rung that it has time for.
-func TestWorkersGoByTheFirstNoticeAndTheLeastTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := mem.Dir()
-		var reports [2]*Report
-		var all sync.WaitGroup
-		for rank, g := range coordinator.InProcess(2) {
-			all.Go(func() {
-				o := quiet(new(int))
-				o.Workers, o.Deadline, o.AgreeEvery = g, time.Minute-time.Duration(rank)*10*time.Second, 10
-				r := mustRun(t, dir, nil, o)
-				r.took = time.Second
-				var err error
-				for err == nil {
-					switch n := r.h.TotalRunCalls(); {
-					case rank == 1 && n == 3, rank == 0 && n == 8:
-						r.h.Notify()
-					}
-					err = r.h.Run(t.Context(), r.step)
-				}
-				reports[rank] = r.h.Report()
-				r.close(t)
-			})
-		}
-		all.Wait()
-		// It was told after 3 s; the save begins after 11.
-		for rank, r := range reports {
-			if r == nil || r.Runs != 11 || r.Left != 42*time.Second {
-				t.Errorf("worker %d: %+v, want 11 runs and 42s left", rank, r)
-			}
-		}
 	})
 }
 
@@ -465,91 +362,6 @@ func TestTheSaveDoesNotEndWithTheContext(t *testing.T) {
 	r.close(t)
 }
 
-func TestTheLadder(t *testing.T) {
-	const file = time.Second // to create one; a full save has four, the weights three
-	for name, c := range map[string]struct {
-		deadline time.Duration
-		weights  bool
-		want     Rung
-	}{
-		"time for all":           {time.Minute, true, Full},
-		"no deadline known":      {0, true, Full},
-		"time for the weights":   {14 * time.Second, true, WeightsOnly},
-		"no weights given":       {14 * time.Second, false, Drained},
-		"time for nothing":       {1500 * time.Millisecond, true, Drained},
-		"as long as it is known": {15 * time.Second, true, Full},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				exits := 0
-				dir, place := &slow{Dir: mem.Dir(), each: 5 * file / 2}, &slow{Dir: mem.Dir(), each: file}
-				o := quiet(&exits)
-				o.Deadline = c.deadline
-				weights := checkpoint.New(nil, checkpoint.Objects{"v": trackable.NewScalar("v", int64(7))}, nil)
-				if c.weights {
-					o.Weights = &Weights{Checkpoint: weights, Dir: place}
-					if err := weights.Write(t.Context(), place, "preempted-weights"); err != nil {
-						t.Fatal(err)
-					}
-				}
-				r := mustRun(t, dir, nil, o)
-				mustStep(t, r)
-				if _, err := r.m.Save(t.Context(), nil); err != nil { // which teaches how long it takes
-					t.Fatal(err)
-				}
-				r.h.Notify()
-				mustStep(t, r)
-				var p *PreemptedError
-				if err := r.h.Run(t.Context(), r.step); !errors.As(err, &p) {
-					t.Fatalf("Run() = %v, want a PreemptedError", err)
-				}
-				if p.Report.Rung != c.want || exits != 1 {
-					t.Errorf("took %v, want %v: %+v", p.Report.Rung, c.want, p.Report)
-				}
-				if (len(p.Report.Passed) > 0) != (c.want > Full) {
-					t.Errorf("passed %v on the way to %v", p.Report.Passed, c.want)
-				}
-				r.close(t)
-			})
-		})
-	}
-}
-
-// TestAFullSaveThatOverstaysLeavesTimeForTheWeights: it has never taken so
-// long before.
-func TestAFullSaveThatOverstaysLeavesTimeForTheWeights(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		exits := 0
-		dir := &slow{Dir: mem.Dir()}
-		o := quiet(&exits)
-		o.Deadline = 30 * time.Second
-		weights := checkpoint.New(nil, checkpoint.Objects{"v": trackable.NewScalar("v", int64(7))}, nil)
-		place := &slow{Dir: mem.Dir(), each: time.Second}
-		o.Weights = &Weights{Checkpoint: weights, Dir: place, Path: "small"}
-		if err := weights.Write(t.Context(), place, "small"); err != nil {
-			t.Fatal(err)
-		}
-		r := mustRun(t, dir, nil, o)
-		r.h.Notify()
-		mustStep(t, r)
-		dir.mu.Lock()
-		dir.each = time.Hour
-		dir.mu.Unlock()
-		noticed := time.Now()
-		var p *PreemptedError
-		if err := r.h.Run(t.Context(), r.step); !errors.As(err, &p) || p.Report.Rung != WeightsOnly || p.Report.Path != "small" {
-			t.Fatalf("Run() = %v, want the weights: %+v", err, r.h.Report())
-		}
-		if d := time.Since(noticed); d >= o.Deadline {
-			t.Errorf("took %v, want less than %v", d, o.Deadline)
-		}
-		if len(p.Report.Passed) != 1 || !errors.Is(p.Report.Passed[0], context.DeadlineExceeded) {
-			t.Errorf("passed %v, want the full save for lack of time", p.Report.Passed)
-		}
-		r.close(t)
-	})
-}
-
 func TestASaveThatFailsIsAnErrorAndNoExit(t *testing.T) {
 	exits := 0
 	o := quiet(&exits)
@@ -567,35 +379,6 @@ func TestASaveThatFailsIsAnErrorAndNoExit(t *testing.T) {
 		t.Errorf("Run() tried again = %v after %d exits, want a PreemptedError after 1", err, exits)
 	}
 	r.close(t)
-}
-
-func TestAnErrorOfAStepEndsTheOthersWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		bad := errors.New("no gradient")
-		errs := make([]error, 2)
-		var all sync.WaitGroup
-		for rank, g := range coordinator.InProcess(2) {
-			all.Go(func() {
-				exits := 0
-				o := quiet(&exits)
-				o.Workers, o.AgreeEvery = g, 3
-				r := mustRun(t, mem.Dir(), nil, o)
-				for errs[rank] == nil {
-					errs[rank] = r.h.Run(t.Context(), func(ctx context.Context) error {
-						if rank == 1 && r.h.TotalRunCalls() == 4 {
-							return bad
-						}
-						return r.step(ctx)
-					})
-				}
-				r.h.stop()
-			})
-		}
-		all.Wait()
-		if !errors.Is(errs[0], coordinator.ErrLeft) || errs[1] != bad {
-			t.Errorf("Run() = %v and %v, want %v and %v", errs[0], errs[1], coordinator.ErrLeft, bad)
-		}
-	})
 }
 
 func TestSaveCheckpointIfPreemptedCountsAndMeasures(t *testing.T) {
