@@ -10,9 +10,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/interop/graphs"
 	"github.com/ckpt-dev/ckpt/sharding"
@@ -281,6 +283,33 @@ func drops(g *graphs.Graph) bool {
 		}
 	}
 	return false
+}
+
+// TestTensorFlowRestoresWhatWorkersSave has three workers save a random graph,
+// and TensorFlow restore it.
+func TestTensorFlowRestoresWhatWorkersSave(t *testing.T) {
+	r := random(t)
+	for i := range 20 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			g := randomGraph(r)
+			(&maker{Rand: r}).tame(g)
+			g.Call, g.Saves, g.MaxToKeep, g.Late = graphs.Write, 1, nil, nil
+			dir := t.TempDir()
+			var workers sync.WaitGroup
+			for _, group := range coordinator.InProcess(3) {
+				b := build(t, g)
+				c := checkpoint.New(b.Root(), b.Attached(), &checkpoint.Options{Workers: group})
+				workers.Go(func() {
+					if err := c.Write(context.Background(), local.Dir(dir), "ckpt"); err != nil {
+						t.Errorf("worker %d: Write() = %v", group.Rank(), err)
+					}
+				})
+			}
+			workers.Wait()
+			restore(t, g, dir)
+			restoreByTensorFlow(t, g, filepath.Join(dir, "ckpt"))
+		})
+	}
 }
 
 var dataFile = regexp.MustCompile(`\.data-\d{5}-of-(\d{5})$`)
