@@ -409,7 +409,10 @@ func TestALeaseThatStaysIsTold(t *testing.T) {
 			return nil
 		}}
 		log, told := logged()
-		for path := range Iterator(background(), dir, &IteratorOptions{Lease: new(LeaseOptions), Logger: log}) {
+		for path, err := range Iterator(background(), dir, &IteratorOptions{Lease: new(LeaseOptions), Logger: log}) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			e.note(path)
 			break
 		}

@@ -124,7 +124,11 @@ func TestALeaseWhereOneMayNotWriteIsAnError(t *testing.T) {
 	if err := os.Chmod(root, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	defer os.Chmod(root, 0o755)
+	defer func() {
+		if err := os.Chmod(root, 0o755); err != nil {
+			t.Error(err)
+		}
+	}()
 	if _, err := TakeLease(background(), dir, "ckpt-1", nil); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("TakeLease() = %v, want fs.ErrPermission", err)
 	}

@@ -253,8 +253,7 @@ func TestPinOfWhatHasNoReceipt(t *testing.T) {
 	}
 	r, err := Load(background(), dir, "ckpt-1")
 	must(t, err)
-	defer r.Close()
-	if err := r.Verify(background(), nil); errors.Is(err, format.ErrCorrupt) {
+	if err := closing(r, r.Verify(background(), nil)); errors.Is(err, format.ErrCorrupt) {
 		t.Errorf("Verify() of a pinned checkpoint = %v", err)
 	}
 }

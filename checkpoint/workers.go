@@ -124,7 +124,7 @@ func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) 
 		}
 		w.settled(ctx)
 	}
-	if err == nil && !(w.replaces() && w.main.complete()) {
+	if err == nil && (!w.replaces() || !w.main.complete()) {
 		w.dropStale(ctx)
 	}
 	return err

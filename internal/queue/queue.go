@@ -45,7 +45,7 @@ func (q *Queue) Full(owner any, l Limit) bool {
 }
 
 func (q *Queue) full(owner any, l Limit) bool {
-	return q.beyond(l) && !(l.Replace && q.newest(owner) >= 0)
+	return q.beyond(l) && (!l.Replace || q.newest(owner) < 0)
 }
 
 func (q *Queue) beyond(l Limit) bool {
