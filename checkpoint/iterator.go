@@ -244,7 +244,7 @@ func generationOf(ctx context.Context, dir storage.Dir, path string) (generation
 // generations lists the complete checkpoints of dir, oldest first, by the
 // place's own times and sizes.
 func generations(ctx context.Context, dir storage.Dir) ([]generation, error) {
-	l := &lister{sets: make(map[string]*fileSet), found: make(map[string]*Listing)}
+	l := &lister{sets: make(fileSets), found: make(map[string]*Listing)}
 	if err := eachFile(ctx, dir, "", l.visit); err != nil {
 		return nil, err
 	}

@@ -1,13 +1,9 @@
 package checkpoint
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -22,7 +18,7 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 		if !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 			return "", err
 		}
-		return latestOnDisk(ctx, dir, ofDirectory)
+		return mustBeOnDisk(ctx, dir)
 	}
 	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
 		at, err := locatePath(ctx, dir, p)
@@ -30,88 +26,14 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 			return at.path, err
 		}
 	}
-	return latestOnDisk(ctx, dir, ofDirectory)
+	return mustBeOnDisk(ctx, dir)
 }
 
-// latestOnDisk finds the newest complete checkpoint without the state file,
-// among those that count.
-func latestOnDisk(ctx context.Context, dir storage.Dir, counts func(path string) bool) (string, error) {
-	sets, err := scan(ctx, dir, "")
-	if err != nil {
-		return "", err
+// mustBeOnDisk finds the newest without the state file.
+func mustBeOnDisk(ctx context.Context, dir storage.Dir) (string, error) {
+	p, err := newestOnDisk(ctx, dir, ofDirectory)
+	if err == nil && p == "" {
+		err = noCheckpoint()
 	}
-	var found []string
-	times := make(map[string]time.Time)
-	for p, s := range sets {
-		if s.complete() && counts(p) {
-			found = append(found, p)
-			times[p] = s.modTime()
-		}
-	}
-	if len(found) == 0 {
-		if found, times, err = findV1(ctx, dir, counts); err != nil {
-			return "", err
-		}
-	}
-	if len(found) == 0 {
-		return "", noCheckpoint()
-	}
-	sortByAge(found, times)
-	return found[len(found)-1], nil
-}
-
-// ofDirectory reports whether p is a checkpoint of the directory itself, and
-// neither of one inside it nor a recovery set.
-func ofDirectory(p string) bool {
-	return !strings.Contains(p, "/") && !strings.HasSuffix(p, recoverySuffix)
-}
-
-// findV1 finds the complete V1 checkpoints of the directory itself.
-func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool) ([]string, map[string]time.Time, error) {
-	var names []storage.Info
-	err := eachFile(ctx, dir, "", func(info storage.Info) {
-		if ofDirectory(info.Name) && mayBeV1(info.Name) {
-			names = append(names, info)
-		}
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	var found []string
-	times, files := make(map[string]time.Time), make(map[string][]string)
-	for _, info := range names {
-		is, err := isV1(ctx, dir, info.Name)
-		if err != nil {
-			return nil, nil, err
-		}
-		if p, _ := cutV1Shard(info.Name); is && counts(p) {
-			files[p] = append(files[p], info.Name)
-			times[p] = info.ModTime
-		}
-	}
-	for p, names := range files {
-		if missingShard(names) == "" {
-			found = append(found, p)
-		}
-	}
-	return found, times, nil
-}
-
-// sortByAge sorts paths from the oldest to the newest. Those that differ only
-// in their numbers go by these, as numbers and not as text; groups of
-// different names go by the newest of each, because numbers of different
-// names say nothing about each other.
-func sortByAge(paths []string, times map[string]time.Time) {
-	newest := make(map[string]time.Time)
-	for _, p := range paths {
-		name, _, _ := splitNumber(p)
-		if times[p].After(newest[name]) {
-			newest[name] = times[p]
-		}
-	}
-	slices.SortFunc(paths, func(a, b string) int {
-		nameA, numberA, _ := splitNumber(a)
-		nameB, numberB, _ := splitNumber(b)
-		return cmp.Or(newest[nameA].Compare(newest[nameB]), cmp.Compare(nameA, nameB), cmp.Compare(numberA, numberB))
-	})
+	return p, err
 }

@@ -67,7 +67,7 @@ func verifyAt(ctx context.Context, dir storage.Dir, p string, deep bool) (string
 	if err := rejection(ctx, dir, at.stored); err != nil {
 		return "", err
 	}
-	r, err := at.load(ctx, dir)
+	r, err := loadAt(ctx, dir, at)
 	if err != nil {
 		return "", err
 	}

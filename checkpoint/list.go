@@ -48,7 +48,7 @@ func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, erro
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 		return nil, err
 	}
-	l := &lister{sets: make(map[string]*fileSet), found: make(map[string]*Listing)}
+	l := &lister{sets: make(fileSets), found: make(map[string]*Listing)}
 	if err := eachFile(ctx, dir, "", l.visit); err != nil {
 		return nil, err
 	}
@@ -67,15 +67,13 @@ func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, erro
 
 // lister collects what List returns.
 type lister struct {
-	sets  map[string]*fileSet
+	sets  fileSets
 	maybe []storage.Info // V1 files by their names
 	found map[string]*Listing
 }
 
 func (l *lister) visit(info storage.Info) {
-	if f, ok := parseName(info.Name); ok {
-		add(setOf(l.sets, f.path), f, info)
-	} else if !strings.Contains(info.Name, "/") && mayBeV1(info.Name) {
+	if !l.sets.add(info) && !strings.Contains(info.Name, "/") && mayBeV1(info.Name) {
 		l.maybe = append(l.maybe, info)
 	}
 }

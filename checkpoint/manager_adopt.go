@@ -15,7 +15,7 @@ import (
 // rebuild makes the list from the directory alone: it has those checkpoints
 // of the manager's name that a manager has saved, by their receipts, and that
 // were not preserved.
-func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now time.Time, broken bool) error {
+func (m *Manager) rebuild(ctx context.Context, sets fileSets, now time.Time, broken bool) error {
 	found, err := m.recognize(ctx, sets, -1, -1, now)
 	if err != nil {
 		return err
@@ -36,9 +36,9 @@ func (m *Manager) rebuild(ctx context.Context, sets map[string]*fileSet, now tim
 
 // adopt adds checkpoints that are newer than the state file knows: their
 // writer died between the index and the state file.
-func (m *Manager) adopt(ctx context.Context, s State, sets map[string]*fileSet, now time.Time) error {
+func (m *Manager) adopt(ctx context.Context, s State, sets fileSets, now time.Time) error {
 	listed := highestListed(s, m.l.name)
-	if highest(sets, m.l.name) <= listed {
+	if sets.highest(m.l.name) <= listed {
 		return nil
 	}
 	count, err := m.countOf(ctx, m.l.latest)
@@ -118,7 +118,7 @@ func (m *Manager) countOf(ctx context.Context, path string) (int64, error) {
 // recognize returns the complete, verified checkpoints above a number and a
 // save counter that a manager of this name saved and did not preserve, oldest
 // first. Where the caller chose the numbers, a higher one is not newer.
-func (m *Manager) recognize(ctx context.Context, sets map[string]*fileSet, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
+func (m *Manager) recognize(ctx context.Context, sets fileSets, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
 	var found []retention.Checkpoint
 	for _, p := range slices.Sorted(maps.Keys(sets)) {
 		n, ok := numberOf(m.l.name, p)

@@ -10,9 +10,9 @@ import (
 // survey is what a manager knows of its directory, so that a save need not
 // list it: a listing costs more with every checkpoint that was ever kept.
 type survey struct {
-	sets  map[string]*fileSet // of the managed checkpoints at least
-	top   int64               // no number above it is taken, as far as known
-	stale bool                // a save has failed or overwritten something: list again
+	sets  fileSets // of the managed checkpoints at least
+	top   int64    // no number above it is taken, as far as known
+	stale bool     // a save has failed or overwritten something: list again
 }
 
 // survey lists the manager's files.
@@ -21,7 +21,7 @@ func (m *Manager) survey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.files = survey{sets: sets, top: max(m.files.top, highest(sets, m.l.name))}
+	m.files = survey{sets: sets, top: max(m.files.top, sets.highest(m.l.name))}
 	return nil
 }
 
@@ -56,12 +56,14 @@ func (v *survey) forget(path string) {
 
 // files returns the files that w has written.
 func (w *writing) files() *fileSet {
-	s := &fileSet{path: w.path}
-	add(s, fileName{part: partIndex}, storage.Info{Name: tensorbundle.IndexName(w.path)})
-	add(s, fileName{part: partReceipt}, storage.Info{Name: ReceiptName(w.path)})
 	shards := len(w.receipt.Files) - 1 // all others but the index are data
+	names := []string{tensorbundle.IndexName(w.path), ReceiptName(w.path)}
 	for i := range shards {
-		add(s, fileName{part: partData, shard: i, shards: shards}, storage.Info{Name: tensorbundle.DataName(w.path, i, shards)})
+		names = append(names, tensorbundle.DataName(w.path, i, shards))
 	}
-	return s
+	sets := make(fileSets)
+	for _, name := range names {
+		sets.add(storage.Info{Name: name})
+	}
+	return sets[w.path]
 }

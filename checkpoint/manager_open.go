@@ -75,7 +75,7 @@ func (m *Manager) parse(text []byte) (State, bool) {
 	return State{}, false
 }
 
-func (m *Manager) takeOver(s State, sets map[string]*fileSet, now time.Time) {
+func (m *Manager) takeOver(s State, sets fileSets, now time.Time) {
 	refused, clockBack := m.l.takeOver(s, now, func(p string) bool { return sets[p] != nil })
 	for _, entry := range refused {
 		m.o.Logger.Warn("state file names a checkpoint outside of the directory, which is ignored", "path", entry)
@@ -88,7 +88,7 @@ func (m *Manager) takeOver(s State, sets map[string]*fileSet, now time.Time) {
 
 // findLatest sets the latest checkpoint to the one that the state file names,
 // or, if that is gone, to the newest complete one of the manager's name.
-func (m *Manager) findLatest(ctx context.Context, s State, sets map[string]*fileSet) error {
+func (m *Manager) findLatest(ctx context.Context, s State, sets fileSets) error {
 	m.l.latest = ""
 	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
 		if set := sets[p]; set != nil && set.index != nil {
@@ -120,29 +120,14 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets map[string]*file
 // it has none, of another name with a number: a state file names the latest of
 // any name, and to begin from nothing because that file was lost is worse than
 // an error that the objects are others. "" is none.
-func (m *Manager) newest(ctx context.Context, sets map[string]*fileSet) (string, error) {
-	if p := newestOf(sets, m.l.name); p != "" {
+func (m *Manager) newest(ctx context.Context, sets fileSets) (string, error) {
+	if p := sets.newestOf(m.l.name); p != "" {
 		return p, nil
 	}
-	p, err := latestOnDisk(ctx, m.dir, func(p string) bool {
+	return newestOnDisk(ctx, m.dir, func(p string) bool {
 		_, _, ok := splitNumber(p)
 		return ok && ofDirectory(p)
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return p, err
-}
-
-// newestOf returns the complete checkpoint of the highest number, or "".
-func newestOf(sets map[string]*fileSet, name string) string {
-	top, path := int64(-1), ""
-	for p, s := range sets {
-		if n, ok := numberOf(name, p); ok && n > top && s.complete() {
-			top, path = n, p
-		}
-	}
-	return path
 }
 
 // lockFirst keeps other processes out from the first save on.

@@ -326,7 +326,7 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return after(max(was, s.taken(), highest(sets, s.m.o.CheckpointName)))
+	return after(max(was, s.taken(), sets.highest(s.m.o.CheckpointName)))
 }
 
 // taken returns the highest number that must not be used again, as far as

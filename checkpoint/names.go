@@ -51,6 +51,9 @@ func parseName(name string) (f fileName, ok bool) {
 // baseOK reports whether p can name a checkpoint: ".index" alone does not.
 func baseOK(p string) bool { return p != "" && !strings.HasSuffix(p, "/") }
 
+// receiptName returns the name of the receipt of the checkpoint p.
+func receiptName(p string) string { return p + receiptSuffix }
+
 // recoveryOf returns the reserved path under which a checkpoint lies while
 // its own is overwritten. It is a whole checkpoint by itself, so that even a
 // program that knows nothing of recovery can read it.

@@ -72,7 +72,7 @@ type ReceiptFile struct {
 }
 
 // ReceiptName returns the name of the receipt of the checkpoint path.
-func ReceiptName(path string) string { return path + receiptSuffix }
+func ReceiptName(path string) string { return receiptName(path) }
 
 // ReadReceipt reads the receipt of the checkpoint path. A missing one is an
 // error that wraps fs.ErrNotExist, one that holds something else

@@ -87,12 +87,12 @@ func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
 	}
 	s := was.without(gone)
 	if s.ModelCheckpointPath == "" {
-		newest, err := latestOnDisk(ctx, dir, func(p string) bool { return ofDirectory(p) && !gone[p] })
-		if errors.Is(err, fs.ErrNotExist) {
-			return storage.RemoveAll(ctx, dir, []string{stateName})
-		}
+		newest, err := newestOnDisk(ctx, dir, func(p string) bool { return ofDirectory(p) && !gone[p] })
 		if err != nil {
 			return err
+		}
+		if newest == "" {
+			return storage.RemoveAll(ctx, dir, []string{stateName})
 		}
 		s.ModelCheckpointPath = newest
 	} else if len(s.AllModelCheckpointPaths) == len(was.AllModelCheckpointPaths) {

@@ -82,7 +82,7 @@ func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was in
 	if err != nil {
 		return 0, false, err
 	}
-	n, err = after(max(was, highest(sets, name)))
+	n, err = after(max(was, sets.highest(name)))
 	return n, false, err
 }
 

@@ -4,46 +4,20 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// fileSet is what a directory holds of one checkpoint.
-type fileSet struct {
-	path    string
-	index   *storage.Info // nil: not committed, or being removed
-	receipt *storage.Info
-	data    []dataFile
-}
-
-type dataFile struct {
-	storage.Info
-	shard, shards int
-}
+// fileSets are what a directory holds of several checkpoints, by their paths.
+type fileSets map[string]*fileSet
 
 // scan finds the checkpoints among the files whose names begin with prefix,
 // in one listing. A missing directory has none.
-func scan(ctx context.Context, dir storage.Dir, prefix string) (map[string]*fileSet, error) {
-	sets := make(map[string]*fileSet)
-	err := eachFile(ctx, dir, prefix, func(info storage.Info) {
-		if f, ok := parseName(info.Name); ok {
-			add(setOf(sets, f.path), f, info)
-		}
-	})
+func scan(ctx context.Context, dir storage.Dir, prefix string) (fileSets, error) {
+	sets := make(fileSets)
+	err := eachFile(ctx, dir, prefix, func(info storage.Info) { sets.add(info) })
 	return sets, err
-}
-
-func setOf(sets map[string]*fileSet, path string) *fileSet {
-	s := sets[path]
-	if s == nil {
-		s = &fileSet{path: path}
-		sets[path] = s
-	}
-	return s
 }
 
 // eachFile calls visit for the files whose names begin with prefix.
@@ -60,85 +34,33 @@ func eachFile(ctx context.Context, dir storage.Dir, prefix string, visit func(st
 	return nil
 }
 
-func add(s *fileSet, f fileName, info storage.Info) {
+// add puts a file to its checkpoint. It reports whether it is the file of one.
+func (s fileSets) add(info storage.Info) bool {
+	f, ok := parseName(info.Name)
+	if !ok {
+		return false
+	}
+	set := s[f.path]
+	if set == nil {
+		set = &fileSet{path: f.path}
+		s[f.path] = set
+	}
 	switch f.part {
 	case partIndex:
-		s.index = &info
+		set.index = &info
 	case partReceipt:
-		s.receipt = &info
+		set.receipt = &info
 	case partData:
-		s.data = append(s.data, dataFile{info, f.shard, f.shards})
+		set.data = append(set.data, dataFile{info, f.shard, f.shards})
 	}
-}
-
-// shards returns the shard count of a set that has one complete series of
-// data files, the smallest such if an overwrite left two, and otherwise 0.
-func (s *fileSet) shards() int {
-	count := make(map[int]int)
-	for _, d := range s.data {
-		if d.shard < d.shards {
-			count[d.shards]++
-		}
-	}
-	for _, n := range slices.Sorted(maps.Keys(count)) {
-		if count[n] == n {
-			return n
-		}
-	}
-	return 0
-}
-
-// complete reports whether the index and all data files are there.
-func (s *fileSet) complete() bool { return s.index != nil && s.shards() > 0 }
-
-// size returns the bytes of all files.
-func (s *fileSet) size() int64 {
-	var n int64
-	for _, d := range s.data {
-		n += d.Size
-	}
-	if s.index != nil {
-		n += s.index.Size
-	}
-	if s.receipt != nil {
-		n += s.receipt.Size
-	}
-	return n
-}
-
-// others returns the names of all files but the index.
-func (s *fileSet) others() []string {
-	var names []string
-	for _, d := range s.data {
-		names = append(names, d.Name)
-	}
-	if s.receipt != nil {
-		names = append(names, s.receipt.Name)
-	}
-	return names
-}
-
-// names returns the names of all files, the index first.
-func (s *fileSet) names() []string {
-	if s.index == nil {
-		return s.others()
-	}
-	return append([]string{s.index.Name}, s.others()...)
-}
-
-// modTime is when the index was committed, as the place tells it.
-func (s *fileSet) modTime() time.Time {
-	if s.index == nil {
-		return time.Time{}
-	}
-	return s.index.ModTime
+	return true
 }
 
 // highest returns the highest number among the checkpoints of the given name,
 // whole or not, and -1 when there is none.
-func highest(sets map[string]*fileSet, name string) int64 {
+func (s fileSets) highest(name string) int64 {
 	top := int64(-1)
-	for p := range sets {
+	for p := range s {
 		if n, ok := numberOf(name, p); ok {
 			top = max(top, n)
 		}
@@ -146,12 +68,24 @@ func highest(sets map[string]*fileSet, name string) int64 {
 	return top
 }
 
+// newestOf returns the complete checkpoint of the given name that has the
+// highest number, or "".
+func (s fileSets) newestOf(name string) string {
+	top, path := int64(-1), ""
+	for p, set := range s {
+		if n, ok := numberOf(name, p); ok && n > top && set.complete() {
+			top, path = n, p
+		}
+	}
+	return path
+}
+
 // occupied reports whether a save as path would meet files of a checkpoint. It
 // costs the same whatever else the directory holds.
 func occupied(ctx context.Context, dir storage.Dir, path string) (bool, error) {
 	// The receipt stands for what a save of ours that failed has left, in
 	// however many data files.
-	names := []string{tensorbundle.IndexName(path), tensorbundle.DataName(path, 0, 1), ReceiptName(path), tensorbundle.IndexName(recoveryOf(path))}
+	names := []string{tensorbundle.IndexName(path), tensorbundle.DataName(path, 0, 1), receiptName(path), tensorbundle.IndexName(recoveryOf(path))}
 	for _, name := range names {
 		if is, err := exists(ctx, dir, name); is || err != nil {
 			return is, err

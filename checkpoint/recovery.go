@@ -5,7 +5,6 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"path"
 	"slices"
 
@@ -24,84 +23,24 @@ import (
 // from the new one: from its rename until that of the index the set in place
 // does not match its receipt, and then it does.
 
-// replace publishes the pending files over the checkpoint that is there.
-func (w *writing) replace(ctx context.Context, out *output) error {
-	if w.main.complete() {
-		if err := linkAll(ctx, w.dir, w.main); err != nil {
-			return err
-		}
-	}
-	// Else a pin that has read the old receipt might put it over the new one.
-	err := betweenSweeps(ctx, w.dir, pinPatience, func() error {
-		return storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
-	})
-	w.settled(ctx)
-	if err == nil && !w.main.complete() {
-		w.dropStale(ctx)
-	}
-	return err
+// File is what a receipt says of a file of its checkpoint.
+type File struct {
+	Name   string // relative to the checkpoint's own directory
+	Size   int64
+	CRC32C uint32 // of the whole file, not masked
 }
 
-// settled removes the recovery set, or after an error brings it back. If it
-// cannot now, the next opening for writing does.
-func (w *writing) settled(ctx context.Context) {
-	if err := settlePath(context.WithoutCancel(ctx), w.dir, w.path); err != nil {
-		w.log.Warn("recovery files stay until the next save", "path", w.path, "err", err)
-	}
-}
+// Told reads what the receipt of the checkpoint path says of its files. It
+// returns none where the receipt cannot be understood.
+type Told func(ctx context.Context, dir storage.Dir, path string) ([]File, error)
 
-// dropStale removes the data files of what was there before that the new
-// checkpoint, which is published, has not replaced: they were of another number
-// of shards. No reader looks at them, so it is no failure if they stay.
-func (w *writing) dropStale(ctx context.Context) {
-	if w.main == nil {
-		return
-	}
-	var stale []string
-	for _, d := range w.main.data {
-		if _, ok := w.receipt.file(path.Base(d.Name)); !ok {
-			stale = append(stale, d.Name)
-		}
-	}
-	if len(stale) == 0 {
-		return
-	}
-	if err := storage.RemoveAll(context.WithoutCancel(ctx), w.dir, stale); err != nil {
-		w.log.Warn("data files of an incomplete checkpoint stay", "path", w.path, "err", err)
-	}
-}
-
-// settlePath looks at what there is of a path and settles it.
-func settlePath(ctx context.Context, dir storage.Dir, path string) error {
+// settleAt looks at what there is of a path and settles it.
+func settleAt(ctx context.Context, dir storage.Dir, path string, told Told) error {
 	sets, err := scan(ctx, dir, path+".")
 	if err != nil {
 		return err
 	}
-	return settle(ctx, dir, sets[path], sets[recoveryOf(path)])
-}
-
-// look finds out what is there of the path. If an overwrite of it was
-// interrupted, that is brought in order.
-func (w *writing) look(ctx context.Context) error {
-	if w.free {
-		return nil
-	}
-	if is, err := occupied(ctx, w.dir, w.path); err != nil || !is {
-		return err
-	}
-	if err := w.list(ctx); err != nil || w.rec == nil {
-		return err
-	}
-	if err := settle(ctx, w.dir, w.main, w.rec); err != nil {
-		return err
-	}
-	return w.list(ctx)
-}
-
-func (w *writing) list(ctx context.Context) error {
-	sets, err := scan(ctx, w.dir, w.path+".")
-	w.main, w.rec = sets[w.path], sets[recoveryOf(w.path)]
-	return err
+	return settleSets(ctx, dir, sets[path], sets[recoveryOf(path)], told)
 }
 
 // linkAll gives a set its recovery names. The index is last: with it, the
@@ -118,21 +57,21 @@ func linkAll(ctx context.Context, dir storage.Dir, s *fileSet) error {
 // recoveryName returns the second name of a file of the checkpoint path.
 func recoveryName(path, name string) string { return recoveryOf(path) + name[len(path):] }
 
-// settle ends an overwrite: main is what is in place, rec the recovery set.
+// settleSets ends an overwrite: main is what is in place, rec the recovery set.
 // Either may be nil. It may be called again after a crash in its midst.
-func settle(ctx context.Context, dir storage.Dir, main, rec *fileSet) error {
+func settleSets(ctx context.Context, dir storage.Dir, main, rec *fileSet, told Told) error {
 	if rec == nil {
 		return nil
 	}
 	// An overwrite never takes the index away: without it, somebody who knows
 	// nothing of recovery sets has removed the checkpoint.
 	if main != nil && main.index != nil && rec.complete() {
-		ok, err := describes(ctx, dir, main)
+		files, err := described(ctx, dir, main, told)
 		if err != nil {
 			return err
 		}
-		if ok {
-			return dropOld(ctx, dir, main, rec)
+		if files != nil {
+			return dropOld(ctx, dir, main, rec, files)
 		}
 		if err := rollBack(ctx, dir, main, rec); err != nil {
 			return err
@@ -152,14 +91,10 @@ func removeSet(ctx context.Context, dir storage.Dir, s *fileSet) error {
 // dropOld removes the recovery set, and before it those data files in place
 // that only the old checkpoint had, of another number of shards: as long as
 // there is a recovery set, who comes after a crash knows them.
-func dropOld(ctx context.Context, dir storage.Dir, main, rec *fileSet) error {
-	r, err := ReadReceipt(ctx, dir, main.path)
-	if err != nil {
-		return err
-	}
+func dropOld(ctx context.Context, dir storage.Dir, main, rec *fileSet, files []File) error {
 	var stale []string
 	for _, d := range main.data {
-		if _, ok := r.file(path.Base(d.Name)); !ok && slices.Contains(rec.others(), recoveryName(main.path, d.Name)) {
+		if among(files, path.Base(d.Name)) == nil && slices.Contains(rec.others(), recoveryName(main.path, d.Name)) {
 			stale = append(stale, d.Name)
 		}
 	}
@@ -171,27 +106,45 @@ func dropOld(ctx context.Context, dir storage.Dir, main, rec *fileSet) error {
 	return removeSet(ctx, dir, rec)
 }
 
-// describes reports whether a set's receipt is about the files that are
+// isDescribed reports whether a set's receipt is about the files that are
 // there: their sizes, and the index's bytes. The data's bytes are not read.
-func describes(ctx context.Context, dir storage.Dir, s *fileSet) (bool, error) {
+func isDescribed(ctx context.Context, dir storage.Dir, s *fileSet, told Told) (bool, error) {
+	files, err := described(ctx, dir, s, told)
+	return files != nil, err
+}
+
+// described returns what the receipt of such a set says, nil of others.
+func described(ctx context.Context, dir storage.Dir, s *fileSet, told Told) ([]File, error) {
 	if s == nil || !s.complete() || s.receipt == nil {
-		return false, nil
+		return nil, nil
 	}
-	r, err := ReadReceipt(ctx, dir, s.path)
+	files, err := told(ctx, dir, s.path)
 	if err != nil {
-		return false, unlessIO(err)
+		return nil, err
 	}
-	for _, f := range r.Files {
+	for _, f := range files {
 		if size, ok := s.sizeOf(f.Name); !ok || size != f.Size {
-			return false, nil
+			return nil, nil
 		}
 	}
-	f, ok := r.file(path.Base(s.index.Name))
-	if !ok {
-		return false, nil
+	index := among(files, path.Base(s.index.Name))
+	if index == nil {
+		return nil, nil
 	}
 	sum, err := sumFile(ctx, dir, s.index.Name)
-	return err == nil && sum == f.CRC32C, err
+	if err != nil || sum != index.CRC32C {
+		return nil, err
+	}
+	return files, nil
+}
+
+func among(files []File, base string) *File {
+	for i := range files {
+		if files[i].Name == base {
+			return &files[i]
+		}
+	}
+	return nil
 }
 
 // sizeOf returns the size of a file of the set, which goes by the last
@@ -208,25 +161,18 @@ func (s *fileSet) sizeOf(base string) (int64, bool) {
 	return 0, false
 }
 
-// unlessIO returns err if it is about reading, and nil if what was read is
-// not what it should be.
-func unlessIO(err error) error {
-	var place *fs.PathError
-	if errors.As(err, &place) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return nil
-}
-
 // sumFile returns the CRC-32C of a whole file.
 func sumFile(ctx context.Context, dir storage.Dir, name string) (uint32, error) {
 	f, err := dir.Open(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	sum := crc32.New(castagnoli)
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, err = io.Copy(sum, io.NewSectionReader(f, 0, f.Size()))
-	return sum.Sum32(), closing(f, err)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return sum.Sum32(), err
 }
 
 // rollBack makes the recovery set the one in place again. The receipt comes
@@ -266,7 +212,11 @@ func copyBack(ctx context.Context, dir storage.Dir, rec, name string) (err error
 	if err != nil {
 		return err
 	}
-	defer func() { err = closing(from, err) }()
+	defer func() {
+		if closed := from.Close(); err == nil {
+			err = closed
+		}
+	}()
 	to, err := dir.Create(ctx, rec[:len(rec)-len(recoverySuffix)]+name[len(rec):])
 	if err != nil {
 		return err
@@ -276,7 +226,7 @@ func copyBack(ctx context.Context, dir storage.Dir, rec, name string) (err error
 		err = to.Commit()
 	}
 	if err != nil {
-		return alsoFailed(err, to.Discard())
+		return errors.Join(err, to.Discard())
 	}
 	return nil
 }

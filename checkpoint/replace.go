@@ -1,0 +1,79 @@
+package checkpoint
+
+import (
+	"context"
+	"path"
+
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// replace publishes the pending files over the checkpoint that is there.
+func (w *writing) replace(ctx context.Context, out *output) error {
+	if w.main.complete() {
+		if err := linkAll(ctx, w.dir, w.main); err != nil {
+			return err
+		}
+	}
+	// Else a pin that has read the old receipt might put it over the new one.
+	err := betweenSweeps(ctx, w.dir, pinPatience, func() error {
+		return storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
+	})
+	w.settled(ctx)
+	if err == nil && !w.main.complete() {
+		w.dropStale(ctx)
+	}
+	return err
+}
+
+// settled removes the recovery set, or after an error brings it back. If it
+// cannot now, the next opening for writing does.
+func (w *writing) settled(ctx context.Context) {
+	if err := settlePath(context.WithoutCancel(ctx), w.dir, w.path); err != nil {
+		w.log.Warn("recovery files stay until the next save", "path", w.path, "err", err)
+	}
+}
+
+// dropStale removes the data files of what was there before that the new
+// checkpoint, which is published, has not replaced: they were of another number
+// of shards. No reader looks at them, so it is no failure if they stay.
+func (w *writing) dropStale(ctx context.Context) {
+	if w.main == nil {
+		return
+	}
+	var stale []string
+	for _, d := range w.main.data {
+		if _, ok := w.receipt.file(path.Base(d.Name)); !ok {
+			stale = append(stale, d.Name)
+		}
+	}
+	if len(stale) == 0 {
+		return
+	}
+	if err := storage.RemoveAll(context.WithoutCancel(ctx), w.dir, stale); err != nil {
+		w.log.Warn("data files of an incomplete checkpoint stay", "path", w.path, "err", err)
+	}
+}
+
+// look finds out what is there of the path. If an overwrite of it was
+// interrupted, that is brought in order.
+func (w *writing) look(ctx context.Context) error {
+	if w.free {
+		return nil
+	}
+	if is, err := occupied(ctx, w.dir, w.path); err != nil || !is {
+		return err
+	}
+	if err := w.list(ctx); err != nil || w.rec == nil {
+		return err
+	}
+	if err := settle(ctx, w.dir, w.main, w.rec); err != nil {
+		return err
+	}
+	return w.list(ctx)
+}
+
+func (w *writing) list(ctx context.Context) error {
+	sets, err := scan(ctx, w.dir, w.path+".")
+	w.main, w.rec = sets[w.path], sets[recoveryOf(w.path)]
+	return err
+}
