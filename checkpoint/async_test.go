@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -175,7 +176,7 @@ func wantEverything(t *testing.T, dir storage.Dir, path string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	number, _ := numberOf("ckpt", path)
+	number, _ := filename.NumberOf("ckpt", path)
 	if c.SaveCounter() != number || r.SaveCounter != number {
 		t.Errorf("%s has save counter %d, its receipt %d, want %d", path, c.SaveCounter(), r.SaveCounter, number)
 	}

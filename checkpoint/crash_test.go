@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -235,13 +236,13 @@ func goesOn(t *testing.T, dir storage.Dir, o ManagerOptions, done int) {
 // not TensorFlow's, just being written.
 func noOrphans(t *testing.T, dir storage.Dir) {
 	t.Helper()
-	sets, err := scan(background(), dir, "")
+	sets, err := shelf.Scan(background(), dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for p, s := range sets {
-		if !s.complete() && (s.index != nil || s.receipt != nil) {
-			t.Errorf("%s is not complete: %v", p, s.names())
+		if !s.Complete() && (s.Index != nil || s.Receipt != nil) {
+			t.Errorf("%s is not complete: of its files there are %v", p, s.Others())
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
 )
 
@@ -36,7 +38,7 @@ func (m *Manager) loadExactly(text []byte) error {
 	if err != nil {
 		return err
 	}
-	m.l.latest, _, _ = localPath(s.ModelCheckpointPath)
+	m.l.latest, _, _ = filename.Local(s.ModelCheckpointPath)
 	m.l.lastPreserved = earlier(s.preserved(), now)
 	m.l.active, _ = managedIn(s, now, m.l.lastPreserved, func(string) bool { return true })
 	return nil
@@ -45,7 +47,7 @@ func (m *Manager) loadExactly(text []byte) error {
 // surveyExactly looks for the files of whatever is listed, and forgets what
 // others have written to the state file meanwhile.
 func (m *Manager) surveyExactly(ctx context.Context) error {
-	sets, err := scan(ctx, m.dir, "")
+	sets, err := shelf.Scan(ctx, m.dir, "")
 	m.files, m.seen = survey{sets: sets}, nil
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -34,10 +35,10 @@ func TestExactModeLosesWhatTensorFlowLoses(t *testing.T) {
 
 func TestExactModeRefusesAnEmptyStateFile(t *testing.T) {
 	dir := mem.Dir()
-	writeFile(t, dir, stateName, "")
+	writeFile(t, dir, filename.State, "")
 	if _, err := NewManager(background(), exactly(), dir, nil); !errors.Is(err, format.ErrCorrupt) {
 		t.Errorf("NewManager() = %v, want format.ErrCorrupt", err)
 	}
-	writeFile(t, dir, stateName, "garbage")
+	writeFile(t, dir, filename.State, "garbage")
 	wantPaths(t, "Checkpoints()", newManager(t, exactly(), dir, nil).Checkpoints())
 }

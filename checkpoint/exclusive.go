@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -25,7 +26,7 @@ func exclusive(ctx context.Context, dir storage.Dir, do func() error) error {
 // offers no such protection, and is not locked then; TensorFlow's users live
 // without it everywhere.
 func lockDir(ctx context.Context, dir storage.Dir) (lock storage.Held, locked bool, err error) {
-	lock, err = storage.Lock(ctx, dir, stateName)
+	lock, err = storage.Lock(ctx, dir, filename.State)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return unlocked{lockless}, false, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -57,7 +58,7 @@ func (g *gated) let(n int) {
 
 func (g *gated) Lock(ctx context.Context, name string) (storage.Held, error) {
 	held, err := storage.Lock(ctx, g.Dir, name)
-	if err != nil || name != stateName {
+	if err != nil || name != filename.State {
 		return held, err
 	}
 	g.locked.Add(1)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/interop/graphs"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -119,7 +120,7 @@ func TestManagersDirectoryHasTensorFlowsFiles(t *testing.T) {
 		for _, e := range entries {
 			want = append(want, e.Name())
 		}
-		got := slices.DeleteFunc(listing(t, dir), func(n string) bool { return strings.HasSuffix(n, receiptSuffix) })
+		got := slices.DeleteFunc(listing(t, dir), func(n string) bool { return strings.HasSuffix(n, ".receipt.json") })
 		wantPaths(t, name, got, want...)
 	}
 }
@@ -162,7 +163,7 @@ func TestStateFilesReadAsTensorFlowReadsThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, dir, stateName, string(text))
+		writeFile(t, dir, filename.State, string(text))
 		s, err := ReadState(background(), dir)
 		ok := test.Result == "state" && !slices.Contains(stricter, test.Name)
 		if (err == nil) != ok {
@@ -209,11 +210,11 @@ func TestStateFilesOfTensorFlowAreRewrittenAsTheyWere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, dir, stateName, string(want))
+		writeFile(t, dir, filename.State, string(want))
 		if err := WriteState(background(), dir, readState(t, dir)); err != nil {
 			t.Errorf("%s: WriteState() = %v", test.Name, err)
 		}
-		if got := readFile(t, dir, stateName); got != string(want) {
+		if got := readFile(t, dir, filename.State); got != string(want) {
 			t.Errorf("%s: rewritten as\n%swant\n%s", test.Name, got, want)
 		}
 	}

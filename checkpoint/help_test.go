@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -98,7 +99,7 @@ func onDisk(t *testing.T, dir storage.Dir) []string {
 			paths = append(paths, p)
 		}
 	}
-	sortByAge(paths, nil)
+	shelf.SortByAge(paths, nil)
 	return paths
 }
 

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -225,7 +227,7 @@ func generationOf(ctx context.Context, dir storage.Dir, path string) (generation
 	if err != nil {
 		return generation{}, err
 	}
-	r, err := ReadReceipt(ctx, dir, at.stored)
+	r, err := ReadReceipt(ctx, dir, at.Stored)
 	if err == nil && !r.silent() {
 		return generation{path, fmt.Sprint(r.SaveCounter, r.Time.UnixNano(), r.Files)}, nil
 	}
@@ -244,8 +246,8 @@ func generationOf(ctx context.Context, dir storage.Dir, path string) (generation
 // generations lists the complete checkpoints of dir, oldest first, by the
 // place's own times and sizes.
 func generations(ctx context.Context, dir storage.Dir) ([]generation, error) {
-	l := &lister{sets: make(fileSets), found: make(map[string]*Listing)}
-	if err := eachFile(ctx, dir, "", l.visit); err != nil {
+	l := &lister{sets: make(shelf.Sets), found: make(map[string]*Listing)}
+	if err := shelf.EachFile(ctx, dir, "", l.visit); err != nil {
 		return nil, err
 	}
 	l.addV2(State{})
@@ -254,12 +256,12 @@ func generations(ctx context.Context, dir storage.Dir) ([]generation, error) {
 	}
 	var list []generation
 	for _, e := range l.sorted() {
-		if !e.Complete || !ofDirectory(e.Path) {
+		if !e.Complete || !filename.OfDirectory(e.Path) {
 			continue
 		}
 		size := e.Size
 		if set := l.sets[e.Path]; e.Format == FormatV2 {
-			size = set.index.Size // that of a receipt changes with every mark
+			size = set.Index.Size // that of a receipt changes with every mark
 		}
 		list = append(list, generation{e.Path, fmt.Sprint(e.Time.UnixNano(), size)})
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -233,7 +234,7 @@ func TestEveryCheckpointOldestFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		remove(t, e.dir, dataOf("incomplete-5"))
-		if err := c.Write(background(), e.dir, variablesPath); err != nil { // in another directory
+		if err := c.Write(background(), e.dir, filename.Variables); err != nil { // in another directory
 			t.Fatal(err)
 		}
 		e.run(&IteratorOptions{Timeout: 3 * time.Second, Every: true}, func(path string) bool {

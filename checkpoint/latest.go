@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -20,10 +22,10 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 		}
 		return mustBeOnDisk(ctx, dir)
 	}
-	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok {
 		at, err := locatePath(ctx, dir, p)
 		if !errors.Is(err, fs.ErrNotExist) {
-			return at.path, err
+			return at.Path, err
 		}
 	}
 	return mustBeOnDisk(ctx, dir)
@@ -31,7 +33,7 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 
 // mustBeOnDisk finds the newest without the state file.
 func mustBeOnDisk(ctx context.Context, dir storage.Dir) (string, error) {
-	p, err := newestOnDisk(ctx, dir, ofDirectory)
+	p, err := shelf.Newest(ctx, dir, filename.OfDirectory)
 	if err == nil && p == "" {
 		err = noCheckpoint()
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -64,7 +65,7 @@ func verifyAt(ctx context.Context, dir storage.Dir, p string, deep bool) (string
 	if err != nil {
 		return "", err
 	}
-	if err := rejection(ctx, dir, at.stored); err != nil {
+	if err := rejection(ctx, dir, at.Stored); err != nil {
 		return "", err
 	}
 	r, err := loadAt(ctx, dir, at)
@@ -76,7 +77,7 @@ func verifyAt(ctx context.Context, dir storage.Dir, p string, deep bool) (string
 	} else {
 		err = r.VerifyQuick(ctx)
 	}
-	return at.path, closing(r, err)
+	return at.Path, closing(r, err)
 }
 
 // newestFirst yields the paths of all checkpoints, one that the state file
@@ -89,7 +90,7 @@ func newestFirst(ctx context.Context, dir storage.Dir) iter.Seq2[string, error] 
 			yield("", err)
 			return
 		}
-		latest, _, named := localPath(s.ModelCheckpointPath)
+		latest, _, named := filename.Local(s.ModelCheckpointPath)
 		if named && !yield(latest, nil) {
 			return
 		}
@@ -116,13 +117,13 @@ func byAge(ctx context.Context, dir storage.Dir, s State) ([]string, error) {
 	}
 	order := make(map[string]int)
 	for i, entry := range s.AllModelCheckpointPaths {
-		if p, _, ok := localPath(entry); ok {
+		if p, _, ok := filename.Local(entry); ok {
 			order[p] = i + 1
 		}
 	}
 	var paths []string
 	for _, e := range list {
-		if ofDirectory(e.Path) || order[e.Path] > 0 {
+		if filename.OfDirectory(e.Path) || order[e.Path] > 0 {
 			paths = append(paths, e.Path)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -101,7 +102,7 @@ func TestLatestValidOfNoneValidIsNoFreshStart(t *testing.T) {
 func TestNoneValidNamesAFewOfMany(t *testing.T) {
 	e := &NoneValidError{make([]Broken, 12)}
 	for i := range e.Broken {
-		e.Broken[i] = Broken{numbered("ckpt", int64(12-i)), errDisk}
+		e.Broken[i] = Broken{filename.Numbered("ckpt", int64(12-i)), errDisk}
 	}
 	got := e.Error()
 	if !strings.HasPrefix(got, "no checkpoint is valid, of 12:\n\tckpt-12: ") || !strings.HasSuffix(got, "\n\tand 2 more") {
@@ -184,7 +185,7 @@ func (o opened) Open(ctx context.Context, name string) (storage.File, error) {
 func TestLatestValidLooksInTheDirectoryItself(t *testing.T) {
 	dir := mem.Dir()
 	c, _ := one(1)
-	if err := c.Write(background(), dir, variablesPath); err != nil {
+	if err := c.Write(background(), dir, filename.Variables); err != nil {
 		t.Fatal(err)
 	}
 	if path, _, err := LatestValid(background(), dir, nil); !errors.Is(err, fs.ErrNotExist) {

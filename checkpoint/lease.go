@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -81,7 +82,7 @@ func TakeLease(ctx context.Context, dir storage.Dir, path string, o *LeaseOption
 	if holder == "" {
 		holder = thisProcess()
 	}
-	if err := checkPath(path); err != nil {
+	if err := filename.Check(path); err != nil {
 		return nil, fmt.Errorf("lease %s: %w", path, err)
 	}
 	l.name = leasePrefix(path) + rand.Text() + leaseSuffix

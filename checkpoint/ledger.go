@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
@@ -36,7 +37,7 @@ func (l *ledger) takeOver(s State, now time.Time, present func(path string) bool
 	l.active, l.others = nil, nil
 	managed, refused := managedIn(s, now, l.lastPreserved, present)
 	for _, c := range managed {
-		if _, mine := numberOf(l.name, c.Path); mine {
+		if _, mine := filename.NumberOf(l.name, c.Path); mine {
 			l.active = append(l.active, c)
 		} else {
 			l.others = append(l.others, c)
@@ -51,7 +52,7 @@ func (l *ledger) takeOver(s State, now time.Time, present func(path string) bool
 func managedIn(s State, now, lastPreserved time.Time, present func(path string) bool) (list []retention.Checkpoint, refused []string) {
 	place := make(map[string]int)
 	for i, entry := range s.AllModelCheckpointPaths {
-		p, absolute, ok := localPath(entry)
+		p, absolute, ok := filename.Local(entry)
 		if !ok || absolute && !present(p) {
 			refused = append(refused, entry)
 			continue

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -48,8 +50,8 @@ func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, erro
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 		return nil, err
 	}
-	l := &lister{sets: make(fileSets), found: make(map[string]*Listing)}
-	if err := eachFile(ctx, dir, "", l.visit); err != nil {
+	l := &lister{sets: make(shelf.Sets), found: make(map[string]*Listing)}
+	if err := shelf.EachFile(ctx, dir, "", l.visit); err != nil {
 		return nil, err
 	}
 	l.addV2(s)
@@ -67,13 +69,13 @@ func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, erro
 
 // lister collects what List returns.
 type lister struct {
-	sets  fileSets
+	sets  shelf.Sets
 	maybe []storage.Info // V1 files by their names
 	found map[string]*Listing
 }
 
 func (l *lister) visit(info storage.Info) {
-	if !l.sets.add(info) && !strings.Contains(info.Name, "/") && mayBeV1(info.Name) {
+	if !l.sets.Add(info) && !strings.Contains(info.Name, "/") && filename.MayBeV1(info.Name) {
 		l.maybe = append(l.maybe, info)
 	}
 }
@@ -82,13 +84,13 @@ func (l *lister) visit(info storage.Info) {
 // file lists, and a SavedModel's variables.
 func (l *lister) addV2(s State) {
 	for p, set := range l.sets {
-		if set.index == nil {
+		if set.Index == nil {
 			continue
 		}
-		if ofDirectory(p) || p == variablesPath || slices.Contains(s.AllModelCheckpointPaths, p) {
-			_, n, _ := splitNumber(p)
-			l.found[p] = &Listing{Path: p, Number: n, Format: FormatV2, Shards: set.shards(), Size: set.size(),
-				Time: set.modTime(), Complete: set.complete(), HasReceipt: set.receipt != nil}
+		if filename.OfDirectory(p) || p == filename.Variables || slices.Contains(s.AllModelCheckpointPaths, p) {
+			_, n, _ := filename.SplitNumber(p)
+			l.found[p] = &Listing{Path: p, Number: n, Format: FormatV2, Shards: set.Shards(), Size: set.Size(),
+				Time: set.ModTime(), Complete: set.Complete(), HasReceipt: set.Receipt != nil}
 		}
 	}
 }
@@ -98,11 +100,11 @@ func (l *lister) addV2(s State) {
 func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
 	files := make(map[string][]string)
 	for _, info := range l.maybe {
-		p, _ := cutV1Shard(info.Name)
+		p, _ := filename.CutV1Shard(info.Name)
 		if e := l.found[p]; e != nil && e.Format == FormatV2 {
 			continue
 		}
-		is, err := isV1(ctx, dir, info.Name)
+		is, err := shelf.IsV1(ctx, dir, info.Name)
 		if err != nil {
 			return err
 		}
@@ -111,13 +113,13 @@ func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
 		}
 		e := l.found[p]
 		if e == nil {
-			_, n, _ := splitNumber(p)
+			_, n, _ := filename.SplitNumber(p)
 			e = &Listing{Path: p, Number: n, Format: FormatV1, Time: info.ModTime}
-			e.HasReceipt = l.sets[p] != nil && l.sets[p].receipt != nil // somebody marked it
+			e.HasReceipt = l.sets[p] != nil && l.sets[p].Receipt != nil // somebody marked it
 			l.found[p] = e
 		}
 		files[p] = append(files[p], info.Name)
-		e.Complete = missingShard(files[p]) == ""
+		e.Complete = filename.MissingV1Shard(files[p]) == ""
 		e.Shards++
 		e.Size += info.Size
 	}
@@ -144,14 +146,14 @@ func (l *lister) mark(s State) {
 
 // latest is what the function Latest returns, without opening anything.
 func (l *lister) latest(s State) string {
-	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok {
 		// A V2 checkpoint is there with its index, a V1 one when it is whole.
 		if e := l.found[p]; e != nil && (e.Complete || e.Format == FormatV2) {
 			return p
 		}
 	}
 	for _, e := range slices.Backward(l.sorted()) {
-		if e.Complete && ofDirectory(e.Path) {
+		if e.Complete && filename.OfDirectory(e.Path) {
 			return e.Path
 		}
 	}
@@ -191,7 +193,7 @@ func (l *lister) sorted() []Listing {
 		paths = append(paths, p)
 		times[p] = e.Time
 	}
-	sortByAge(paths, times)
+	shelf.SortByAge(paths, times)
 	list := make([]Listing, len(paths))
 	for i, p := range paths {
 		list[i] = *l.found[p]

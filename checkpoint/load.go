@@ -12,6 +12,9 @@ import (
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/format/tensorslice"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/openfiles"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -35,29 +38,29 @@ func Load(ctx context.Context, dir storage.Dir, path string) (*Reader, error) {
 }
 
 // locate finds what Load's path means.
-func locate(ctx context.Context, dir storage.Dir, p string) (place, error) {
-	if p == "" || p == stateName || strings.HasSuffix(p, "/"+stateName) {
-		return locateLatest(ctx, dir, strings.TrimSuffix(strings.TrimSuffix(p, stateName), "/"))
+func locate(ctx context.Context, dir storage.Dir, p string) (shelf.Place, error) {
+	if p == "" || p == filename.State || strings.HasSuffix(p, "/"+filename.State) {
+		return locateLatest(ctx, dir, strings.TrimSuffix(strings.TrimSuffix(p, filename.State), "/"))
 	}
 	if err := storage.CheckName("open", p); err != nil {
-		return place{}, err
+		return shelf.Place{}, err
 	}
 	at, err := locatePath(ctx, dir, p)
-	if f, ok := parseName(p); ok && errors.Is(err, fs.ErrNotExist) {
-		at, err = locatePath(ctx, dir, f.path)
+	if f, ok := filename.Parse(p); ok && errors.Is(err, fs.ErrNotExist) {
+		at, err = locatePath(ctx, dir, f.Path)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return at, err
 	}
 	missing := err
 	// Of a file that is there the sentence would be that it is no directory.
-	if is, err := exists(ctx, dir, p); is {
-		return place{}, notOfCheckpoint(p, missing)
+	if is, err := shelf.Exists(ctx, dir, p); is {
+		return shelf.Place{}, notOfCheckpoint(p, missing)
 	} else if err != nil && !errors.Is(err, fs.ErrInvalid) {
-		return place{}, err
+		return shelf.Place{}, err
 	}
 	if at, err = locateLatest(ctx, dir, p); errors.Is(err, fs.ErrNotExist) {
-		return place{}, missing
+		return shelf.Place{}, missing
 	}
 	return at, err
 }
@@ -69,10 +72,10 @@ var ErrForeign = fmt.Errorf("not a file of a TensorFlow checkpoint: %w", format.
 // notOfCheckpoint is the error of a file that is there. One that has a name as
 // a checkpoint's files misses the others.
 func notOfCheckpoint(p string, missing error) error {
-	if f, ok := parseName(p); ok {
-		return fmt.Errorf("%s: is without %s: %w", p, tensorbundle.IndexName(f.path), fs.ErrNotExist)
+	if f, ok := filename.Parse(p); ok {
+		return fmt.Errorf("%s: is without %s: %w", p, tensorbundle.IndexName(f.Path), fs.ErrNotExist)
 	}
-	if _, ok := cutV1Shard(p); ok {
+	if _, ok := filename.CutV1Shard(p); ok {
 		return missing
 	}
 	return fmt.Errorf("%s: %w", p, ErrForeign)
@@ -80,30 +83,30 @@ func notOfCheckpoint(p string, missing error) error {
 
 // locateLatest finds the latest checkpoint of the directory in, or else the
 // variables of the SavedModel that it is.
-func locateLatest(ctx context.Context, dir storage.Dir, in string) (place, error) {
+func locateLatest(ctx context.Context, dir storage.Dir, in string) (shelf.Place, error) {
 	below := dir
 	if in != "" {
 		below = storage.Sub(dir, in)
 	}
 	p, err := Latest(ctx, below)
 	if errors.Is(err, fs.ErrNotExist) {
-		if at, err := locatePath(ctx, dir, path.Join(in, variablesPath)); err == nil {
+		if at, err := locatePath(ctx, dir, path.Join(in, filename.Variables)); err == nil {
 			return at, nil
 		}
 	}
 	if err != nil {
-		return place{}, err
+		return shelf.Place{}, err
 	}
 	return locatePath(ctx, dir, path.Join(in, p))
 }
 
 // loadAt opens the checkpoint that was found at a place.
-func loadAt(ctx context.Context, dir storage.Dir, at place) (*Reader, error) {
-	r := &Reader{path: at.path, stored: at.stored, format: FormatV2, files: newFiles(ctx, dir)}
+func loadAt(ctx context.Context, dir storage.Dir, at shelf.Place) (*Reader, error) {
+	r := &Reader{path: at.Path, stored: at.Stored, format: FormatV2, files: openfiles.New(ctx, dir)}
 	open := r.openV2
-	if at.v1 != nil {
+	if at.V1 != nil {
 		r.format = FormatV1
-		open = func() error { return r.openV1(at.v1) }
+		open = func() error { return r.openV1(at.V1) }
 	}
 	if err := open(); err != nil {
 		return nil, alsoFailed(r.named(err), r.Close())
@@ -112,16 +115,16 @@ func loadAt(ctx context.Context, dir storage.Dir, at place) (*Reader, error) {
 }
 
 func (r *Reader) openV2() error {
-	index, err := r.files.file(tensorbundle.IndexName(r.stored))
+	index, err := r.files.File(tensorbundle.IndexName(r.stored))
 	if err != nil {
 		return err
 	}
-	v2, err := tensorbundle.NewReader(index, index.size, func(shard, shards int) (io.ReaderAt, int64, error) {
-		f, err := r.files.file(tensorbundle.DataName(r.stored, shard, shards))
+	v2, err := tensorbundle.NewReader(index, index.Size, func(shard, shards int) (io.ReaderAt, int64, error) {
+		f, err := r.files.File(tensorbundle.DataName(r.stored, shard, shards))
 		if err != nil {
 			return nil, 0, err
 		}
-		return f, f.size, nil
+		return f, f.Size, nil
 	})
 	if err != nil {
 		return err
@@ -133,11 +136,11 @@ func (r *Reader) openV2() error {
 func (r *Reader) openV1(names []string) error {
 	var parts []tensorslice.File
 	for _, name := range names {
-		f, err := r.files.file(name)
+		f, err := r.files.File(name)
 		if err != nil {
 			return err
 		}
-		parts = append(parts, tensorslice.File{Name: name, ReaderAt: f, Size: f.size})
+		parts = append(parts, tensorslice.File{Name: name, ReaderAt: f, Size: f.Size})
 	}
 	v1, err := tensorslice.NewReader(parts)
 	if err != nil {

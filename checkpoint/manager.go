@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -196,7 +197,7 @@ func (o *ManagerOptions) check() error {
 	if err := schedule.Check(o.Every); err != nil {
 		return fmt.Errorf("option Every: %w", err)
 	}
-	if err := checkPath(numbered(o.CheckpointName, 0)); err != nil {
+	if err := filename.Check(filename.Numbered(o.CheckpointName, 0)); err != nil {
 		return fmt.Errorf("CheckpointName: %w", err)
 	}
 	if o.Async != nil {
@@ -296,10 +297,10 @@ func (m *Manager) lost() error {
 	}
 	if m.gone != "" {
 		return fmt.Errorf("%s: names %q, but neither that nor another complete checkpoint is there: "+
-			"bring it back, or remove this file to begin anew: %w", stateName, m.gone, fs.ErrNotExist)
+			"bring it back, or remove this file to begin anew: %w", filename.State, m.gone, fs.ErrNotExist)
 	}
 	for _, p := range slices.Sorted(maps.Keys(m.files.sets)) {
-		if _, mine := numberOf(m.l.name, p); mine && m.files.sets[p].index != nil {
+		if _, mine := filename.NumberOf(m.l.name, p); mine && m.files.sets[p].Index != nil {
 			return fmt.Errorf("%s: data files are missing: bring them back, or remove its index to begin anew: %w", p, fs.ErrNotExist)
 		}
 	}
@@ -311,7 +312,7 @@ func (m *Manager) show() {
 	s := shown{latest: m.l.latest, paths: make([]string, len(m.l.active)), top: m.files.top}
 	for i, c := range m.l.active {
 		s.paths[i] = c.Path
-		if n, ok := numberOf(m.l.name, c.Path); ok {
+		if n, ok := filename.NumberOf(m.l.name, c.Path); ok {
 			s.top = max(s.top, n)
 		}
 	}

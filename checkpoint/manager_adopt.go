@@ -9,13 +9,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
 // rebuild makes the list from the directory alone: it has those checkpoints
 // of the manager's name that a manager has saved, by their receipts, and that
 // were not preserved.
-func (m *Manager) rebuild(ctx context.Context, sets fileSets, now time.Time, broken bool) error {
+func (m *Manager) rebuild(ctx context.Context, sets shelf.Sets, now time.Time, broken bool) error {
 	found, err := m.recognize(ctx, sets, -1, -1, now)
 	if err != nil {
 		return err
@@ -36,9 +38,9 @@ func (m *Manager) rebuild(ctx context.Context, sets fileSets, now time.Time, bro
 
 // adopt adds checkpoints that are newer than the state file knows: their
 // writer died between the index and the state file.
-func (m *Manager) adopt(ctx context.Context, s State, sets fileSets, now time.Time) error {
+func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.Time) error {
 	listed := highestListed(s, m.l.name)
-	if sets.highest(m.l.name) <= listed {
+	if sets.Highest(m.l.name) <= listed {
 		return nil
 	}
 	count, err := m.countOf(ctx, m.l.latest)
@@ -64,8 +66,8 @@ func (m *Manager) adopt(ctx context.Context, s State, sets fileSets, now time.Ti
 func highestListed(s State, name string) int64 {
 	top := int64(-1)
 	for _, entry := range append(slices.Clip(s.AllModelCheckpointPaths), s.ModelCheckpointPath) {
-		if p, _, ok := localPath(entry); ok {
-			if n, mine := numberOf(name, p); mine {
+		if p, _, ok := filename.Local(entry); ok {
+			if n, mine := filename.NumberOf(name, p); mine {
 				top = max(top, n)
 			}
 		}
@@ -118,10 +120,10 @@ func (m *Manager) countOf(ctx context.Context, path string) (int64, error) {
 // recognize returns the complete, verified checkpoints above a number and a
 // save counter that a manager of this name saved and did not preserve, oldest
 // first. Where the caller chose the numbers, a higher one is not newer.
-func (m *Manager) recognize(ctx context.Context, sets fileSets, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
+func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
 	var found []retention.Checkpoint
 	for _, p := range slices.Sorted(maps.Keys(sets)) {
-		n, ok := numberOf(m.l.name, p)
+		n, ok := filename.NumberOf(m.l.name, p)
 		if !ok || n <= above {
 			continue
 		}
@@ -141,8 +143,8 @@ func (m *Manager) recognize(ctx context.Context, sets fileSets, above, count int
 		}
 	}
 	slices.SortStableFunc(found, func(a, b retention.Checkpoint) int {
-		x, _ := numberOf(m.l.name, a.Path)
-		y, _ := numberOf(m.l.name, b.Path)
+		x, _ := filename.NumberOf(m.l.name, a.Path)
+		y, _ := filename.NumberOf(m.l.name, b.Path)
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(x, y))
 	})
 	return found, nil

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/ckpt-dev/ckpt/internal/filename"
 )
 
 // later takes a snapshot and lets it be written in its turn.
@@ -25,7 +27,7 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}
-	if n, ok := numberOf(m.o.CheckpointName, s.path); ok {
+	if n, ok := filename.NumberOf(m.o.CheckpointName, s.path); ok {
 		m.reserved = max(m.reserved, n)
 	}
 	m.enqueue(s)

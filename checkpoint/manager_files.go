@@ -4,24 +4,26 @@ import (
 	"context"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // survey is what a manager knows of its directory, so that a save need not
 // list it: a listing costs more with every checkpoint that was ever kept.
 type survey struct {
-	sets  fileSets // of the managed checkpoints at least
-	top   int64    // no number above it is taken, as far as known
-	stale bool     // a save has failed or overwritten something: list again
+	sets  shelf.Sets // of the managed checkpoints at least
+	top   int64      // no number above it is taken, as far as known
+	stale bool       // a save has failed or overwritten something: list again
 }
 
 // survey lists the manager's files.
 func (m *Manager) survey(ctx context.Context) error {
-	sets, err := scan(ctx, m.dir, m.l.name+"-")
+	sets, err := shelf.Scan(ctx, m.dir, m.l.name+"-")
 	if err != nil {
 		return err
 	}
-	m.files = survey{sets: sets, top: max(m.files.top, sets.highest(m.l.name))}
+	m.files = survey{sets: sets, top: max(m.files.top, sets.Highest(m.l.name))}
 	return nil
 }
 
@@ -40,7 +42,7 @@ func (m *Manager) surveyAndTidy(ctx context.Context) error {
 
 // saved notes what a save has written.
 func (v *survey) saved(w *writing, name string) {
-	if n, ok := numberOf(name, w.path); ok {
+	if n, ok := filename.NumberOf(name, w.path); ok {
 		v.top = max(v.top, n)
 	}
 	v.sets[w.path] = w.files()
@@ -51,19 +53,19 @@ func (v *survey) saved(w *writing, name string) {
 // forget drops what is not managed any more.
 func (v *survey) forget(path string) {
 	delete(v.sets, path)
-	delete(v.sets, recoveryOf(path))
+	delete(v.sets, filename.Recovery(path))
 }
 
 // files returns the files that w has written.
-func (w *writing) files() *fileSet {
+func (w *writing) files() *shelf.Set {
 	shards := len(w.receipt.Files) - 1 // all others but the index are data
 	names := []string{tensorbundle.IndexName(w.path), ReceiptName(w.path)}
 	for i := range shards {
 		names = append(names, tensorbundle.DataName(w.path, i, shards))
 	}
-	sets := make(fileSets)
+	sets := make(shelf.Sets)
 	for _, name := range names {
-		sets.add(storage.Info{Name: name})
+		sets.Add(storage.Info{Name: name})
 	}
 	return sets[w.path]
 }

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io/fs"
 	"time"
+
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 )
 
 // open reads what there is.
@@ -25,7 +28,7 @@ func (m *Manager) open(ctx context.Context) error {
 
 // readState returns the text of the state file, nil if it is missing.
 func (m *Manager) readState(ctx context.Context) ([]byte, error) {
-	text, err := readBounded(ctx, m.dir, stateName, maxState)
+	text, err := readBounded(ctx, m.dir, filename.State, maxState)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -75,7 +78,7 @@ func (m *Manager) parse(text []byte) (State, bool) {
 	return State{}, false
 }
 
-func (m *Manager) takeOver(s State, sets fileSets, now time.Time) {
+func (m *Manager) takeOver(s State, sets shelf.Sets, now time.Time) {
 	refused, clockBack := m.l.takeOver(s, now, func(p string) bool { return sets[p] != nil })
 	for _, entry := range refused {
 		m.o.Logger.Warn("state file names a checkpoint outside of the directory, which is ignored", "path", entry)
@@ -88,16 +91,16 @@ func (m *Manager) takeOver(s State, sets fileSets, now time.Time) {
 
 // findLatest sets the latest checkpoint to the one that the state file names,
 // or, if that is gone, to the newest complete one of the manager's name.
-func (m *Manager) findLatest(ctx context.Context, s State, sets fileSets) error {
+func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) error {
 	m.l.latest = ""
-	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
-		if set := sets[p]; set != nil && set.index != nil {
+	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok {
+		if set := sets[p]; set != nil && set.Index != nil {
 			m.l.latest = p
 			return nil
 		}
 		at, err := locatePath(ctx, m.dir, p)
 		if err == nil {
-			m.l.latest = at.path
+			m.l.latest = at.Path
 			return nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -120,13 +123,13 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets fileSets) error 
 // it has none, of another name with a number: a state file names the latest of
 // any name, and to begin from nothing because that file was lost is worse than
 // an error that the objects are others. "" is none.
-func (m *Manager) newest(ctx context.Context, sets fileSets) (string, error) {
-	if p := sets.newestOf(m.l.name); p != "" {
+func (m *Manager) newest(ctx context.Context, sets shelf.Sets) (string, error) {
+	if p := sets.NewestOf(m.l.name); p != "" {
 		return p, nil
 	}
-	return newestOnDisk(ctx, m.dir, func(p string) bool {
-		_, _, ok := splitNumber(p)
-		return ok && ofDirectory(p)
+	return shelf.Newest(ctx, m.dir, func(p string) bool {
+		_, _, ok := filename.SplitNumber(p)
+		return ok && filename.OfDirectory(p)
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"pgregory.net/rapid"
@@ -78,10 +80,10 @@ func (w *promised) disturb() {
 
 // there returns the complete checkpoints, and all that have any file.
 func (w *promised) there() (complete, any []string) {
-	sets, err := scan(background(), w.dir, "")
+	sets, err := shelf.Scan(background(), w.dir, "")
 	w.must(err)
 	for p, s := range sets {
-		if s.complete() {
+		if s.Complete() {
 			complete = append(complete, p)
 		}
 		any = append(any, p)
@@ -208,8 +210,8 @@ func (w *promised) forget(p string) {
 func (w *promised) loseState() {
 	text := rapid.SampledFrom([]string{"", "garbage: x", "-"}).Draw(w.r, "text")
 	if text != "-" {
-		w.must(storage.WriteFile(background(), w.dir, stateName, []byte(text)))
-	} else if err := w.dir.Remove(background(), stateName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		w.must(storage.WriteFile(background(), w.dir, filename.State, []byte(text)))
+	} else if err := w.dir.Remove(background(), filename.State); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		w.r.Fatal(err)
 	}
 	for _, m := range w.managers {

@@ -63,7 +63,7 @@ func (m *Manager) dropReplaced(ctx context.Context, c retention.Checkpoint) erro
 func (m *Manager) dropGone() {
 	m.l.active = slices.DeleteFunc(slices.Clone(m.l.active), func(c retention.Checkpoint) bool {
 		s := m.files.sets[c.Path]
-		gone := s == nil || s.index == nil && len(s.data) == 0
+		gone := s == nil || s.Index == nil && len(s.Data) == 0
 		if gone {
 			m.o.Logger.Warn("a listed checkpoint is gone", "path", c.Path)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 )
 
 // restoreNewest restores the newest checkpoint that may be restored, and
@@ -160,7 +161,7 @@ func (m *Manager) newestFirst(ctx context.Context) iter.Seq2[string, error] {
 			return
 		}
 		for _, e := range slices.Backward(list) {
-			_, mine := numberOf(m.o.CheckpointName, e.Path)
+			_, mine := filename.NumberOf(m.o.CheckpointName, e.Path)
 			if mine && !slices.Contains(told, e.Path) && !yield(e.Path, nil) {
 				return
 			}

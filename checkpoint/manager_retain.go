@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
@@ -148,7 +149,7 @@ type finder struct {
 func (f *finder) fillIn(ctx context.Context) error {
 	list := f.m.l.active
 	for i, c := range list {
-		if s := f.m.files.sets[c.Path]; s != nil && s.index == nil {
+		if s := f.m.files.sets[c.Path]; s != nil && s.Index == nil {
 			continue
 		}
 		r, err := ReadReceipt(ctx, f.m.dir, c.Path)
@@ -162,7 +163,7 @@ func (f *finder) fillIn(ctx context.Context) error {
 			return err
 		}
 		if s := f.m.files.sets[c.Path]; s != nil && list[i].Size == 0 {
-			list[i].Size = s.size()
+			list[i].Size = s.Size()
 		}
 	}
 	return nil
@@ -173,7 +174,7 @@ func (f *finder) unlisted(ctx context.Context) error {
 	m := f.m
 	m.l.retained = nil
 	for p, s := range m.files.sets {
-		if _, mine := numberOf(m.l.name, p); !mine || find(m.l.active, p) >= 0 {
+		if _, mine := filename.NumberOf(m.l.name, p); !mine || find(m.l.active, p) >= 0 {
 			continue
 		}
 		ok, err := describes(ctx, m.dir, s)

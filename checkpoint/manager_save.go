@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -211,7 +213,7 @@ func (s *save) writing() *writing {
 func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
 	next := func(was int64) (int64, error) { return s.next(ctx, w, was) }
 	return s.m.c.counting(next, func(count int64) error {
-		s.path = numbered(s.m.o.CheckpointName, s.number(count))
+		s.path = filename.Numbered(s.m.o.CheckpointName, s.number(count))
 		w.path = s.path
 		if err := s.m.o.Hooks.before(ctx, s.m, s.path); err != nil {
 			return err
@@ -316,17 +318,17 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	is, err := occupied(ctx, s.m.dir, numbered(s.m.o.CheckpointName, n))
+	is, err := shelf.Occupied(ctx, s.m.dir, filename.Numbered(s.m.o.CheckpointName, n))
 	if err != nil || !is {
 		w.free = true
 		return n, err
 	}
 	// Somebody else writes checkpoints of this name.
-	sets, err := scan(ctx, s.m.dir, s.m.o.CheckpointName+"-")
+	sets, err := shelf.Scan(ctx, s.m.dir, s.m.o.CheckpointName+"-")
 	if err != nil {
 		return 0, err
 	}
-	return after(max(was, s.taken(), sets.highest(s.m.o.CheckpointName)))
+	return after(max(was, s.taken(), sets.Highest(s.m.o.CheckpointName)))
 }
 
 // taken returns the highest number that must not be used again, as far as
@@ -356,7 +358,7 @@ func (m *Manager) record(ctx context.Context, l ledger, write func(context.Conte
 	if bytes.Equal(text, m.seen) {
 		return nil
 	}
-	if err := write(ctx, m.dir, stateName, text); err != nil {
+	if err := write(ctx, m.dir, filename.State, text); err != nil {
 		m.seen = nil // it may be the old file or the new one
 		return err
 	}

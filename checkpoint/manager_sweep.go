@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"maps"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -141,14 +143,14 @@ func (m *Manager) receiptOf(ctx context.Context, c judged) (Receipt, error) {
 func (m *Manager) remove(ctx context.Context, list []judged) error {
 	var indexes, others []string
 	for _, c := range list {
-		for _, s := range []*fileSet{m.files.sets[c.Path], m.files.sets[recoveryOf(c.Path)]} {
+		for _, s := range []*shelf.Set{m.files.sets[c.Path], m.files.sets[filename.Recovery(c.Path)]} {
 			if s == nil {
 				continue
 			}
-			if s.index != nil {
-				indexes = append(indexes, s.index.Name)
+			if s.Index != nil {
+				indexes = append(indexes, s.Index.Name)
 			}
-			others = append(others, s.others()...)
+			others = append(others, s.Others()...)
 		}
 	}
 	if len(indexes)+len(others) > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -54,7 +55,7 @@ func TestScenario006ExplicitNumbers(t *testing.T) {
 	c, _ := one(1)
 	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 2, Now: now.tick})
 	for n := int64(0); n <= 8; n += 2 {
-		if got, want := mustSave(t, m, &SaveOptions{CheckpointNumber: &n}), numbered("ckpt", n); got != want {
+		if got, want := mustSave(t, m, &SaveOptions{CheckpointNumber: &n}), filename.Numbered("ckpt", n); got != want {
 			t.Errorf("Save(number %d) = %q, want %q", n, got, want)
 		}
 	}
@@ -267,7 +268,7 @@ all_model_checkpoint_timestamps: 1610001489.305085
 all_model_checkpoint_timestamps: 1610001531.305085
 last_preserved_timestamp: 1610001488.305085
 `
-	if got := readFile(t, dir, stateName); got != want {
+	if got := readFile(t, dir, filename.State); got != want {
 		t.Errorf("state file:\n%swant:\n%s", got, want)
 	}
 }

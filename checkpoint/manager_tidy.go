@@ -5,6 +5,9 @@ import (
 	"errors"
 	"path"
 	"strings"
+
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 )
 
 // tidy ends overwrites that were interrupted, and removes files of
@@ -14,14 +17,14 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 	var err error
 	sets := m.files.sets
 	for p, s := range sets {
-		of, recovery := strings.CutSuffix(p, recoverySuffix)
-		if _, mine := numberOf(m.l.name, of); !mine {
+		of, recovery := strings.CutSuffix(p, filename.RecoverySuffix)
+		if _, mine := filename.NumberOf(m.l.name, of); !mine {
 			continue
 		}
 		if recovery {
 			did = true
 			err = errors.Join(err, settle(ctx, m.dir, sets[of], s))
-		} else if s.index == nil && s.receipt != nil {
+		} else if s.Index == nil && s.Receipt != nil {
 			did = true
 			err = errors.Join(err, m.removeOrphan(ctx, s))
 		}
@@ -35,16 +38,16 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 // removeOrphan removes what the receipt says to be ours, and only if the
 // sizes say so too: data files without index may also be TensorFlow's, just
 // being written.
-func (m *Manager) removeOrphan(ctx context.Context, s *fileSet) error {
-	r, err := ReadReceipt(ctx, m.dir, s.path)
+func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
+	r, err := ReadReceipt(ctx, m.dir, s.Path)
 	if err != nil {
 		return unlessIO(err)
 	}
-	for _, d := range s.data {
+	for _, d := range s.Data {
 		if f, ok := r.file(path.Base(d.Name)); !ok || f.Size != d.Size {
 			return nil
 		}
 	}
-	m.o.Logger.Warn("removed files of a checkpoint that was never complete", "path", s.path)
-	return removeSet(ctx, m.dir, s)
+	m.o.Logger.Warn("removed files of a checkpoint that was never complete", "path", s.Path)
+	return shelf.Remove(ctx, m.dir, s)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -50,7 +51,7 @@ func TestScenario030BrokenStateFileIsRebuilt(t *testing.T) {
 	for _, text := range []string{"", "\x00garbage", `model_checkpoint_path: "ckpt-`, "all_model_checkpoint_paths: \"ckpt-1\"\n",
 		"model_checkpoint_path: \"b\"\nall_model_checkpoint_paths: \"ckpt-1\"\nall_model_checkpoint_paths: \"b\"\nall_model_checkpoint_timestamps: 1.0\n"} {
 		dir := savedBy(t, ManagerOptions{MaxToKeep: 3}, 5)
-		writeFile(t, dir, stateName, text)
+		writeFile(t, dir, filename.State, text)
 		log, told := logged()
 		c, v := one(0)
 		now := at(2000)
@@ -75,7 +76,7 @@ func TestRebuildingLeavesPreservedAndForeignCheckpointsAlone(t *testing.T) {
 	if err := c.Write(background(), dir, "ckpt-4"); err != nil {
 		t.Fatal(err)
 	}
-	remove(t, dir, stateName)
+	remove(t, dir, filename.State)
 	now := at(2000)
 	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
 	wantPaths(t, "Checkpoints()", m.Checkpoints(), "ckpt-5")
@@ -85,9 +86,9 @@ func TestRebuildingLeavesPreservedAndForeignCheckpointsAlone(t *testing.T) {
 
 func TestNewerCheckpointThanTheStateFileIsAdopted(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{MaxToKeep: 3}, 2)
-	old := readFile(t, dir, stateName)
+	old := readFile(t, dir, filename.State)
 	dir2 := savedBy(t, ManagerOptions{MaxToKeep: 3}, 3)
-	writeFile(t, dir2, stateName, old) // as if the process had died before writing it
+	writeFile(t, dir2, filename.State, old) // as if the process had died before writing it
 	log, told := logged()
 	c, _ := one(1)
 	m := newManager(t, c, dir2, &ManagerOptions{MaxToKeep: 3, Now: at(2000).tick, Logger: log})
@@ -118,9 +119,9 @@ func TestHigherNumberThatIsOlderIsNotAdopted(t *testing.T) {
 	o := &ManagerOptions{MaxToKeep: 2, Now: now.tick}
 	m := newManager(t, c, dir, o)
 	save(m, 1, 4)
-	before := readFile(t, dir, stateName)
+	before := readFile(t, dir, filename.State)
 	save(m, 2, 3)
-	writeFile(t, dir, stateName, before) // as if the process had died before writing it
+	writeFile(t, dir, filename.State, before) // as if the process had died before writing it
 
 	m = newManager(t, c, dir, o)
 	if path, err := m.RestoreOrInitialize(background()); path != "ckpt-4" || err != nil {
@@ -157,7 +158,7 @@ func TestLatestThatIsGoneIsReplaced(t *testing.T) {
 func TestLostStateFileDoesNotBeginFromNothing(t *testing.T) {
 	for _, text := range []string{"", "\x00\x00\x00", `model_checkpoint_path: "gone-1"`, strings.Repeat("x", maxState+1)} {
 		dir := savedBy(t, ManagerOptions{CheckpointName: "other"}, 2)
-		writeFile(t, dir, stateName, text)
+		writeFile(t, dir, filename.State, text)
 		c, v := one(0)
 		m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick, InitFn: func(context.Context) error {
 			return errors.New("initialized")
@@ -279,7 +280,7 @@ func (f failing) Remove(ctx context.Context, name string) error {
 var errDisk = errors.New("disk full")
 
 func TestFailedSaveChangesNothing(t *testing.T) {
-	for _, broken := range []string{"ckpt-2.data-00000-of-00001", "ckpt-2.index", "ckpt-2.receipt.json", stateName} {
+	for _, broken := range []string{"ckpt-2.data-00000-of-00001", "ckpt-2.index", "ckpt-2.receipt.json", filename.State} {
 		fails := false
 		disk := mem.Dir()
 		dir := &failing{disk, func(op, name string) error {
@@ -293,7 +294,7 @@ func TestFailedSaveChangesNothing(t *testing.T) {
 		m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: at(1000).tick,
 			CheckpointInterval: 10, StepCounter: func() int64 { return step }})
 		mustSave(t, m, nil)
-		before := readFile(t, disk, stateName)
+		before := readFile(t, disk, filename.State)
 		fails, step = true, 10
 		if path, err := m.Save(background(), nil); !errors.Is(err, errDisk) || path != "" {
 			t.Errorf("%s: Save() = %q, %v, want the disk's error", broken, path, err)
@@ -302,12 +303,12 @@ func TestFailedSaveChangesNothing(t *testing.T) {
 			t.Errorf("%s: SaveCounter() = %d, want 1", broken, got)
 		}
 		wantPaths(t, "Checkpoints()", m.Checkpoints(), "ckpt-1")
-		if got := readFile(t, disk, stateName); got != before {
+		if got := readFile(t, disk, filename.State); got != before {
 			t.Errorf("%s: state file changed to\n%s", broken, got)
 		}
 		fails = false
 		want := "ckpt-2"
-		if broken == stateName {
+		if broken == filename.State {
 			want = "ckpt-3" // ckpt-2 is complete, and never overwritten
 		}
 		if got := mustSave(t, m, nil); got != want {
@@ -545,7 +546,7 @@ func TestOrphanWithoutOurReceiptStays(t *testing.T) {
 func TestRecoverySetOfARemovedCheckpointIsNotBroughtBack(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 3)
 	for _, name := range []string{"ckpt-2.data-00000-of-00001", "ckpt-2.receipt.json", "ckpt-2.index"} {
-		if err := storage.Link(background(), dir, name, recoveryName("ckpt-2", name)); err != nil {
+		if err := storage.Link(background(), dir, name, filename.Recovery("ckpt-2")+strings.TrimPrefix(name, "ckpt-2")); err != nil {
 			t.Fatal(err)
 		}
 		if name != "ckpt-2.receipt.json" { // TensorFlow does not know it
@@ -572,13 +573,13 @@ func TestCloseLeavesAnothersStateFileAlone(t *testing.T) {
 	mustSave(t, m, nil)
 	mustSave(t, m, nil)
 	mustSave(t, newManager(t, c, dir, &ManagerOptions{CheckpointName: "b", Now: now.tick}), nil)
-	before := readFile(t, disk, stateName)
+	before := readFile(t, disk, filename.State)
 	fails = false
 	if err := m.Close(background()); err != nil {
 		t.Errorf("Close() = %v", err)
 	}
 	wantPaths(t, "on disk", onDisk(t, disk), "b-3", "ckpt-2")
-	if got := readFile(t, disk, stateName); got != before {
+	if got := readFile(t, disk, filename.State); got != before {
 		t.Errorf("state file changed to\n%s", got)
 	}
 }
@@ -586,7 +587,7 @@ func TestCloseLeavesAnothersStateFileAlone(t *testing.T) {
 func TestPlainSaveReplacesAStateFileThatMakesNoSense(t *testing.T) {
 	for _, text := range []string{"", "garbage", "model_checkpoint_path: \"a\"\nall_model_checkpoint_timestamps: 5.0\n"} {
 		dir := mem.Dir()
-		writeFile(t, dir, stateName, text)
+		writeFile(t, dir, filename.State, text)
 		c, _ := one(1)
 		if _, err := c.Save(background(), dir, "ckpt"); err != nil {
 			t.Errorf("Save() = %v", err)

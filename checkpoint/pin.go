@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -68,8 +69,8 @@ func mark(ctx context.Context, dir storage.Dir, path, verb string, change func(*
 	return nil
 }
 
-func markAlone(ctx context.Context, dir storage.Dir, at place, change func(*Receipt)) error {
-	at, err := locatePath(ctx, dir, at.path)
+func markAlone(ctx context.Context, dir storage.Dir, at shelf.Place, change func(*Receipt)) error {
+	at, err := locatePath(ctx, dir, at.Path)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func markAlone(ctx context.Context, dir storage.Dir, at place, change func(*Rece
 	if err != nil || string(before) == string(after) {
 		return err
 	}
-	if err := storage.WriteFile(ctx, dir, ReceiptName(at.stored), after); err != nil {
+	if err := storage.WriteFile(ctx, dir, ReceiptName(at.Stored), after); err != nil {
 		return err
 	}
 	return stillThere(ctx, dir, at)
@@ -94,12 +95,12 @@ func markAlone(ctx context.Context, dir storage.Dir, at place, change func(*Rece
 
 // stillThere looks again. Where there are no locks a sweep may have been
 // faster; then the receipt is one of nothing.
-func stillThere(ctx context.Context, dir storage.Dir, at place) error {
-	_, err := locatePath(ctx, dir, at.path)
+func stillThere(ctx context.Context, dir storage.Dir, at shelf.Place) error {
+	_, err := locatePath(ctx, dir, at.Path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return alsoFailed(err, storage.RemoveAll(ctx, dir, []string{ReceiptName(at.stored)}))
+	return alsoFailed(err, storage.RemoveAll(ctx, dir, []string{ReceiptName(at.Stored)}))
 }
 
 // Pin is the function Pin in the manager's directory.

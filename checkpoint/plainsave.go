@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -170,7 +171,7 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 	}
 	s.counts, s.w.counts = true, true
 	return s.c.counting(next, func(count int64) error {
-		s.w.path = numbered(s.prefix, count)
+		s.w.path = filename.Numbered(s.prefix, count)
 		if err := s.c.hand(&s.w); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -75,7 +76,7 @@ func (p *Plan) make(ctx context.Context) error {
 	groups := make(map[string][]Listing)
 	for _, l := range list {
 		if l.Leased = held[l.Path]; p.concerns(l) {
-			name, _, _ := splitNumber(l.Path)
+			name, _, _ := filename.SplitNumber(l.Path)
 			if groups[name] == nil {
 				names = append(names, name)
 			}
@@ -94,8 +95,8 @@ func (p *Plan) make(ctx context.Context) error {
 
 // concerns reports whether the plan is about a checkpoint at all.
 func (p *Plan) concerns(l Listing) bool {
-	name, _, numbered := splitNumber(l.Path)
-	if !numbered || !ofDirectory(l.Path) || !l.Complete || l.Format != FormatV2 || p.o.Name != "" && name != p.o.Name {
+	name, _, numbered := filename.SplitNumber(l.Path)
+	if !numbered || !filename.OfDirectory(l.Path) || !l.Complete || l.Format != FormatV2 || p.o.Name != "" && name != p.o.Name {
 		return false
 	}
 	return p.o.Foreign || l.Managed || l.Receipt != nil && l.Receipt.Writer == WriterManager

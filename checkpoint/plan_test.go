@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
@@ -182,7 +183,7 @@ func TestTheNewestVerifiedStays(t *testing.T) {
 func TestTheLatestStays(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 3)
 	for i := range 3 {
-		remove(t, dir, ReceiptName(numbered("ckpt", int64(i+1))))
+		remove(t, dir, ReceiptName(filename.Numbered("ckpt", int64(i+1))))
 	}
 	must(t, WriteState(background(), dir, State{ModelCheckpointPath: "ckpt-2"}))
 	wantPaths(t, "plan", told(planned(t, dir, retention.Latest(1), &PlanOptions{Foreign: true})),

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -73,14 +74,14 @@ func TestLoadTakesAnyFileOfACheckpoint(t *testing.T) {
 func TestSavedModelDirectoryIsLoaded(t *testing.T) {
 	dir := mem.Dir()
 	c, _ := one(1)
-	if err := c.Write(background(), dir, variablesPath); err != nil {
+	if err := c.Write(background(), dir, filename.Variables); err != nil {
 		t.Fatal(err)
 	}
-	if r := load(t, dir, ""); r.Path() != variablesPath {
-		t.Errorf("Load(\"\") = %s, want %s", r.Path(), variablesPath)
+	if r := load(t, dir, ""); r.Path() != filename.Variables {
+		t.Errorf("Load(\"\") = %s, want %s", r.Path(), filename.Variables)
 	}
 	list, err := List(background(), dir, nil)
-	if err != nil || len(list) != 1 || list[0].Path != variablesPath || list[0].Latest {
+	if err != nil || len(list) != 1 || list[0].Path != filename.Variables || list[0].Latest {
 		t.Errorf("List() = %+v, %v, want the variables", list, err)
 	}
 }
@@ -134,12 +135,12 @@ func TestV1CheckpointsAreLoadedAndListed(t *testing.T) {
 	if got, err := Latest(background(), dir); got != "model.ckpt-5" || err != nil {
 		t.Errorf("Latest() = %q, %v, want model.ckpt-5, the only one that is complete", got, err)
 	}
-	writeFile(t, dir, stateName, `model_checkpoint_path: "shards-9"`)
+	writeFile(t, dir, filename.State, `model_checkpoint_path: "shards-9"`)
 	list, err = List(background(), dir, nil)
 	if i := slices.IndexFunc(list, func(l Listing) bool { return l.Latest }); err != nil || i < 0 || list[i].Path != "model.ckpt-5" {
 		t.Errorf("List() = %+v, %v, want model.ckpt-5 as the latest, as Latest says", list, err)
 	}
-	remove(t, dir, stateName)
+	remove(t, dir, filename.State)
 	v1(t, dir, "saver_sharded-00000-of-00002", "shards-9-00000-of-00002")
 	remove(t, dir, "part-00001-of-00002")
 	list, err = List(background(), dir, nil)
@@ -150,7 +151,7 @@ func TestV1CheckpointsAreLoadedAndListed(t *testing.T) {
 		t.Errorf("Latest() = %q, %v, want shards-9", got, err)
 	}
 	// As TensorFlow 1 wrote it, and then moved.
-	writeFile(t, dir, stateName, `model_checkpoint_path: "/tmp/gone/model.ckpt-5"`)
+	writeFile(t, dir, filename.State, `model_checkpoint_path: "/tmp/gone/model.ckpt-5"`)
 	if got, err := Latest(background(), dir); got != "model.ckpt-5" || err != nil {
 		t.Errorf("Latest() of an absolute path = %q, %v, want model.ckpt-5", got, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/openfiles"
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
@@ -26,7 +27,7 @@ type Reader struct {
 	path   string
 	stored string // path its files have: the recovery path during an overwrite
 	format string
-	files  *files
+	files  *openfiles.Files
 	shards int
 }
 
@@ -49,12 +50,12 @@ func (r *Reader) Shards() int { return r.shards }
 
 // Close closes the files. Reading after it opens them again for as long as it
 // takes, so that what waits for objects yet to come can still be restored.
-func (r *Reader) Close() error { return r.files.close() }
+func (r *Reader) Close() error { return r.files.Close() }
 
 // Receipt reads the checkpoint's receipt. A missing one is an error that
 // wraps fs.ErrNotExist.
 func (r *Reader) Receipt(ctx context.Context) (Receipt, error) {
-	return ReadReceipt(ctx, r.files.dir, r.stored)
+	return ReadReceipt(ctx, r.files.Dir, r.stored)
 }
 
 // Names returns the tensors' names in file order.

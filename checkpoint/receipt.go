@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -72,7 +73,7 @@ type ReceiptFile struct {
 }
 
 // ReceiptName returns the name of the receipt of the checkpoint path.
-func ReceiptName(path string) string { return receiptName(path) }
+func ReceiptName(path string) string { return filename.OfReceipt(path) }
 
 // ReadReceipt reads the receipt of the checkpoint path. A missing one is an
 // error that wraps fs.ErrNotExist, one that holds something else

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -25,7 +26,7 @@ func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 			return err
 		}
 		r.Rejected = reason
-		return writeReceipt(ctx, dir, at.stored, r)
+		return writeReceipt(ctx, dir, at.Stored, r)
 	})
 	if err != nil {
 		return fmt.Errorf("reject %s: %w", path, err)
@@ -35,18 +36,18 @@ func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 
 // receiptToMark returns the receipt that a mark goes into. A checkpoint that
 // has none, or a broken one, gets one that says nothing else.
-func receiptToMark(ctx context.Context, dir storage.Dir, at place) (Receipt, error) {
-	r, err := ReadReceipt(ctx, dir, at.stored)
+func receiptToMark(ctx context.Context, dir storage.Dir, at shelf.Place) (Receipt, error) {
+	r, err := ReadReceipt(ctx, dir, at.Stored)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 		return r, err
 	}
-	sets, err := scan(ctx, dir, at.stored+".")
+	sets, err := shelf.Scan(ctx, dir, at.Stored+".")
 	if err != nil {
 		return Receipt{}, err
 	}
-	r = Receipt{Schema: receiptSchema, Path: at.path}
-	if s := sets[at.stored]; s != nil {
-		r.Time = s.modTime().UTC()
+	r = Receipt{Schema: receiptSchema, Path: at.Path}
+	if s := sets[at.Stored]; s != nil {
+		r.Time = s.ModTime().UTC()
 	}
 	return r, nil
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -28,7 +30,7 @@ func removeAlone(ctx context.Context, dir storage.Dir, paths []string) error {
 	var indexes, others []string
 	gone := make(map[string]bool)
 	for _, p := range paths {
-		if err := checkPath(p); err != nil {
+		if err := filename.Check(p); err != nil {
 			return err
 		}
 		index, files, err := filesOf(ctx, dir, p)
@@ -53,18 +55,18 @@ func removeAlone(ctx context.Context, dir storage.Dir, paths []string) error {
 // filesOf returns the names of all files of a checkpoint: the indexes, of
 // which an interrupted overwrite leaves two, and the others.
 func filesOf(ctx context.Context, dir storage.Dir, p string) (indexes, others []string, err error) {
-	sets, err := scan(ctx, dir, p+".")
+	sets, err := shelf.Scan(ctx, dir, p+".")
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, s := range []*fileSet{sets[p], sets[recoveryOf(p)]} {
+	for _, s := range []*shelf.Set{sets[p], sets[filename.Recovery(p)]} {
 		if s == nil {
 			continue
 		}
-		if s.index != nil {
-			indexes = append(indexes, s.index.Name)
+		if s.Index != nil {
+			indexes = append(indexes, s.Index.Name)
 		}
-		others = append(others, s.others()...)
+		others = append(others, s.Others()...)
 	}
 	if len(indexes) > 0 {
 		return indexes, others, nil
@@ -73,7 +75,7 @@ func filesOf(ctx context.Context, dir storage.Dir, p string) (indexes, others []
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, others, nil
 	}
-	return nil, append(others, at.v1...), err
+	return nil, append(others, at.V1...), err
 }
 
 // unlist takes checkpoints out of a state file. A broken one it leaves alone.
@@ -87,12 +89,12 @@ func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
 	}
 	s := was.without(gone)
 	if s.ModelCheckpointPath == "" {
-		newest, err := newestOnDisk(ctx, dir, func(p string) bool { return ofDirectory(p) && !gone[p] })
+		newest, err := shelf.Newest(ctx, dir, func(p string) bool { return filename.OfDirectory(p) && !gone[p] })
 		if err != nil {
 			return err
 		}
 		if newest == "" {
-			return storage.RemoveAll(ctx, dir, []string{stateName})
+			return storage.RemoveAll(ctx, dir, []string{filename.State})
 		}
 		s.ModelCheckpointPath = newest
 	} else if len(s.AllModelCheckpointPaths) == len(was.AllModelCheckpointPaths) {
@@ -105,7 +107,7 @@ func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
 // one of them, the last that stays is the latest; "" if none does.
 func (s State) without(gone map[string]bool) State {
 	is := func(entry string) bool {
-		p, _, ok := localPath(entry)
+		p, _, ok := filename.Local(entry)
 		return ok && gone[p]
 	}
 	left := State{ModelCheckpointPath: s.ModelCheckpointPath, LastPreservedTimestamp: s.LastPreservedTimestamp}

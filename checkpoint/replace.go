@@ -4,13 +4,15 @@ import (
 	"context"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // replace publishes the pending files over the checkpoint that is there.
 func (w *writing) replace(ctx context.Context, out *output) error {
-	if w.main.complete() {
-		if err := linkAll(ctx, w.dir, w.main); err != nil {
+	if w.main.Complete() {
+		if err := shelf.Link(ctx, w.dir, w.main); err != nil {
 			return err
 		}
 	}
@@ -19,7 +21,7 @@ func (w *writing) replace(ctx context.Context, out *output) error {
 		return storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
 	})
 	w.settled(ctx)
-	if err == nil && !w.main.complete() {
+	if err == nil && !w.main.Complete() {
 		w.dropStale(ctx)
 	}
 	return err
@@ -41,7 +43,7 @@ func (w *writing) dropStale(ctx context.Context) {
 		return
 	}
 	var stale []string
-	for _, d := range w.main.data {
+	for _, d := range w.main.Data {
 		if _, ok := w.receipt.file(path.Base(d.Name)); !ok {
 			stale = append(stale, d.Name)
 		}
@@ -60,7 +62,7 @@ func (w *writing) look(ctx context.Context) error {
 	if w.free {
 		return nil
 	}
-	if is, err := occupied(ctx, w.dir, w.path); err != nil || !is {
+	if is, err := shelf.Occupied(ctx, w.dir, w.path); err != nil || !is {
 		return err
 	}
 	if err := w.list(ctx); err != nil || w.rec == nil {
@@ -73,7 +75,7 @@ func (w *writing) look(ctx context.Context) error {
 }
 
 func (w *writing) list(ctx context.Context) error {
-	sets, err := scan(ctx, w.dir, w.path+".")
-	w.main, w.rec = sets[w.path], sets[recoveryOf(w.path)]
+	sets, err := shelf.Scan(ctx, w.dir, w.path+".")
+	w.main, w.rec = sets[w.path], sets[filename.Recovery(w.path)]
 	return err
 }

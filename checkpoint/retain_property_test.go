@@ -7,6 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -96,11 +98,11 @@ func (h *history) check() {
 	var disk []string
 	for info, err := range h.dir.List(background(), "") {
 		h.ok(err)
-		if f, ok := parseName(info.Name); ok && f.part == partIndex {
-			disk = append(disk, f.path)
+		if f, ok := filename.Parse(info.Name); ok && f.Part == filename.Index {
+			disk = append(disk, f.Path)
 		}
 	}
-	sortByAge(disk, nil)
+	shelf.SortByAge(disk, nil)
 	if !slices.Equal(disk, want) {
 		h.Fatalf("on disk are %q, want %q", disk, want)
 	}

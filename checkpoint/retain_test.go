@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -114,7 +115,7 @@ func TestSizesSurviveARestart(t *testing.T) {
 		size := receiptOf(t, dir, "ckpt-1").checkpoint("", now.now()).Size
 		for i := range 4 {
 			if !receipts {
-				remove(t, dir, ReceiptName(numbered("ckpt", int64(i+1))))
+				remove(t, dir, ReceiptName(filename.Numbered("ckpt", int64(i+1))))
 			}
 		}
 		c, _ := one(1)
@@ -189,7 +190,7 @@ func TestRetainedOnADisk(t *testing.T) {
 	m := newManager(t, c, dir, &ManagerOptions{Retention: bestTwo(), Now: now.tick})
 	saveLosses(t, m, 0.1, 0.5, 0.2, 0.9, 0.8)
 	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-3", "ckpt-4", "ckpt-5")
-	if text := readFile(t, dir, stateName); strings.Contains(text, "ckpt-1") || strings.Contains(text, "ckpt-3") {
+	if text := readFile(t, dir, filename.State); strings.Contains(text, "ckpt-1") || strings.Contains(text, "ckpt-3") {
 		t.Errorf("state file lists what only Best keeps:\n%s", text)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -32,7 +34,7 @@ func (c *Checkpoint) Save(ctx context.Context, dir storage.Dir, prefix string) (
 }
 
 func (c *Checkpoint) save(ctx context.Context, dir storage.Dir, prefix string) (path string, err error) {
-	if err := checkPath(prefix + "-0"); err != nil {
+	if err := filename.Check(prefix + "-0"); err != nil {
 		return "", err
 	}
 	s := c.newPlainSave(dir, prefix)
@@ -72,17 +74,17 @@ func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was in
 	if n, err = after(was); err != nil {
 		return 0, false, err
 	}
-	if s.ModelCheckpointPath == numbered(name, was) {
-		is, err := occupied(ctx, dir, numbered(name, n))
+	if s.ModelCheckpointPath == filename.Numbered(name, was) {
+		is, err := shelf.Occupied(ctx, dir, filename.Numbered(name, n))
 		if err != nil || !is {
 			return n, true, err
 		}
 	}
-	sets, err := scan(ctx, dir, name+"-")
+	sets, err := shelf.Scan(ctx, dir, name+"-")
 	if err != nil {
 		return 0, false, err
 	}
-	n, err = after(max(was, sets.highest(name)))
+	n, err = after(max(was, sets.Highest(name)))
 	return n, false, err
 }
 

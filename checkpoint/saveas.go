@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -26,7 +27,7 @@ func (c *Checkpoint) SaveAs(ctx context.Context, dir storage.Dir, name string, o
 	if o == nil {
 		o = new(SaveAsOptions)
 	}
-	err := checkPath(name)
+	err := filename.Check(name)
 	if err == nil {
 		s := c.newPlainSave(dir, name)
 		s.w.path = name

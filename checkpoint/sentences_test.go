@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/golden"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -92,7 +93,7 @@ func TestSentences(t *testing.T) {
 		}, fs.ErrNotExist},
 		{"a checkpoint without its data file, and no state file", func(dir storage.Dir) error {
 			remove(t, dir, "ckpt-1.data-00000-of-00001")
-			remove(t, dir, stateName)
+			remove(t, dir, filename.State)
 			return restoreOrInitialize(dir)
 		}, fs.ErrNotExist},
 		{"a path that leaves the directory", func(dir storage.Dir) error { return restoreOne(dir, "../ckpt-1") }, fs.ErrInvalid},
@@ -102,17 +103,17 @@ func TestSentences(t *testing.T) {
 			return err
 		}, trackable.ErrNotMatched},
 		{"an empty state file", func(dir storage.Dir) error {
-			writeFile(t, dir, stateName, "")
+			writeFile(t, dir, filename.State, "")
 			_, err := ReadState(background(), dir)
 			return err
 		}, format.ErrCorrupt},
 		{"a torn state file", func(dir storage.Dir) error {
-			writeFile(t, dir, stateName, `model_checkpoint_path: "ckpt-`)
+			writeFile(t, dir, filename.State, `model_checkpoint_path: "ckpt-`)
 			_, err := ReadState(background(), dir)
 			return err
 		}, format.ErrCorrupt},
 		{"a state file that names what is not there", func(dir storage.Dir) error {
-			writeFile(t, dir, stateName, `model_checkpoint_path: "ckpt-9"`)
+			writeFile(t, dir, filename.State, `model_checkpoint_path: "ckpt-9"`)
 			return VerifyState(background(), dir)
 		}, fs.ErrNotExist},
 		{"a receipt with a text for a number", func(dir storage.Dir) error {

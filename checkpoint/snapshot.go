@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -60,7 +61,7 @@ func (w *writing) lookAgain(ctx context.Context, counts bool) error {
 	if !counts {
 		return nil
 	}
-	is, err := occupied(ctx, w.dir, w.path)
+	is, err := shelf.Occupied(ctx, w.dir, w.path)
 	if is {
 		return fmt.Errorf("the number was taken by somebody else meanwhile: %w", fs.ErrExist)
 	}

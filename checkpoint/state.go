@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -35,7 +36,7 @@ type State struct {
 // fs.ErrNotExist, one that holds something else format.ErrCorrupt.
 // (TensorFlow: tf.train.get_checkpoint_state)
 func ReadState(ctx context.Context, dir storage.Dir) (State, error) {
-	text, err := readBounded(ctx, dir, stateName, maxState)
+	text, err := readBounded(ctx, dir, filename.State, maxState)
 	if err != nil {
 		return State{}, err
 	}
@@ -53,13 +54,13 @@ func VerifyState(ctx context.Context, dir storage.Dir) error {
 	if err != nil {
 		return err
 	}
-	if p, _, ok := localPath(s.ModelCheckpointPath); ok {
+	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok {
 		if _, err := locatePath(ctx, dir, p); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	reason := fmt.Sprintf("the state file names %q, which is not there", s.ModelCheckpointPath)
-	return &flaw{stateName, reason, fs.ErrNotExist}
+	return &flaw{filename.State, reason, fs.ErrNotExist}
 }
 
 // parseState reads what is in a state file. Its errors mean: broken.
@@ -67,10 +68,10 @@ func parseState(text []byte) (State, error) {
 	m, err := tfproto.ParseCheckpointState(text)
 	if err != nil {
 		// What it is, the sentence says already.
-		return State{}, flawed(stateName, "not a state file: %s", strings.TrimPrefix(err.Error(), "checkpoint state: proto: "))
+		return State{}, flawed(filename.State, "not a state file: %s", strings.TrimPrefix(err.Error(), "checkpoint state: proto: "))
 	}
 	if m.ModelCheckpointPath == "" {
-		return State{}, flawed(stateName, "not a state file: it names no model_checkpoint_path")
+		return State{}, flawed(filename.State, "not a state file: it names no model_checkpoint_path")
 	}
 	s := State{ModelCheckpointPath: m.ModelCheckpointPath, AllModelCheckpointPaths: m.AllModelCheckpointPaths}
 	for _, seconds := range m.AllModelCheckpointTimestamps {
@@ -96,7 +97,7 @@ func WriteState(ctx context.Context, dir storage.Dir, s State) error {
 	if err != nil {
 		return err
 	}
-	return storage.WriteFile(ctx, dir, stateName, text)
+	return storage.WriteFile(ctx, dir, filename.State, text)
 }
 
 // text returns the bytes TensorFlow would write.
@@ -106,7 +107,7 @@ func (s State) text() ([]byte, error) {
 		paths = append(slices.Clip(paths), s.ModelCheckpointPath)
 	}
 	if err := s.check(paths); err != nil {
-		return nil, fmt.Errorf("%s: %w", stateName, err)
+		return nil, fmt.Errorf("%s: %w", filename.State, err)
 	}
 	m := tfproto.CheckpointState{
 		ModelCheckpointPath:     s.ModelCheckpointPath,
@@ -123,8 +124,8 @@ func (s State) check(paths []string) error {
 	if s.ModelCheckpointPath == "" {
 		return fmt.Errorf("no newest path")
 	}
-	if p, _, ok := localPath(s.ModelCheckpointPath); ok && p == stateName {
-		return fmt.Errorf("a checkpoint cannot have the name of the state file, %q", stateName)
+	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok && p == filename.State {
+		return fmt.Errorf("a checkpoint cannot have the name of the state file, %q", filename.State)
 	}
 	if n := len(s.AllModelCheckpointTimestamps); n != 0 && n != len(paths) {
 		return fmt.Errorf("%d timestamps for %d paths", n, len(paths))
@@ -149,7 +150,7 @@ const maxSeconds = 1 << 40
 // so that the nanosecond nearest to it leads back to the same double.
 func fromSeconds(s float64) (time.Time, error) {
 	if math.IsNaN(s) {
-		return time.Time{}, flawed(stateName, "not a state file: a timestamp is not a number")
+		return time.Time{}, flawed(filename.State, "not a state file: a timestamp is not a number")
 	}
 	s = min(max(s, -maxSeconds), maxSeconds)
 	whole, part := math.Modf(s)

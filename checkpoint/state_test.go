@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
 
@@ -30,7 +31,7 @@ func TestVerifyStateFindsWhatIsWrong(t *testing.T) {
 		`model_checkpoint_path: "ckpt-1"` + "\nlast_preserved_timestamp: nan\n": format.ErrCorrupt,
 	} {
 		dir := saved(t)
-		writeFile(t, dir, stateName, text)
+		writeFile(t, dir, filename.State, text)
 		if err := VerifyState(background(), dir); !errors.Is(err, want) {
 			t.Errorf("VerifyState(%q) = %v, want %v", text, err, want)
 		}
@@ -91,43 +92,6 @@ func TestWriteStateDoesNotChangeTheCallersList(t *testing.T) {
 	}
 }
 
-func TestLocalPath(t *testing.T) {
-	for _, test := range []struct {
-		entry, path  string
-		absolute, ok bool
-	}{
-		{"ckpt-1", "ckpt-1", false, true},
-		{"./ckpt-1", "ckpt-1", false, true},
-		{"a//b/../ckpt-1", "a/ckpt-1", false, true},
-		{"../ckpt-1", "", false, false},
-		{"a/../../ckpt-1", "", false, false},
-		{".", "", false, false},
-		{"..", "", false, false},
-		{"", "", false, false},
-		{"a\x00b", "", false, false},
-		{"/tmp/run/ckpt-1", "ckpt-1", true, true},
-		{"/", "", true, false},
-		{"/tmp/..", "", true, false},
-		{`C:\run\ckpt-1`, "ckpt-1", true, true},
-		{`\\host\run\ckpt-1`, "ckpt-1", true, true},
-		{"gs://bucket/run/ckpt-1", "ckpt-1", true, true},
-	} {
-		path, absolute, ok := localPath(test.entry)
-		if ok != test.ok || absolute != test.absolute || ok && path != test.path {
-			t.Errorf("localPath(%q) = %q, %v, %v, want %q, %v, %v", test.entry, path, absolute, ok, test.path, test.absolute, test.ok)
-		}
-	}
-}
-
-func TestNumbers(t *testing.T) {
-	for p, want := range map[string]int64{"ckpt-7": 7, "ckpt-0": 0, "a-b-12": 12, "ckpt-07": -1, "ckpt--7": 7, "ckpt": -1,
-		"ckpt-": -1, "-3": 3, "ckpt-9223372036854775807": 9223372036854775807, "ckpt-9223372036854775808": -1, "ckpt-+7": -1} {
-		if _, n, ok := splitNumber(p); n != want || ok != (want >= 0) {
-			t.Errorf("splitNumber(%q) = %d, %v, want %d", p, n, ok, want)
-		}
-	}
-}
-
 func TestTimesSurviveTheStateFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// A double near today's seconds has no more than 22 bits for the rest.
@@ -158,7 +122,7 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		for _, p := range append(s.AllModelCheckpointPaths, s.ModelCheckpointPath) {
-			if local, _, ok := localPath(p); ok && !fs.ValidPath(local) {
+			if local, _, ok := filename.Local(p); ok && !fs.ValidPath(local) {
 				t.Fatalf("localPath(%q) = %q", p, local)
 			}
 		}

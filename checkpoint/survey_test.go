@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -29,7 +30,7 @@ func TestDataFilesThatAnOverwriteLeftAreRemovedWithIt(t *testing.T) {
 func TestRecoveryFilesThatStayedAreRemovedByTheNextSave(t *testing.T) {
 	fails, disk := false, mem.Dir()
 	dir := lockable{failing{disk, func(op, name string) error {
-		if fails && op == "remove" && strings.Contains(name, recoverySuffix) {
+		if fails && op == "remove" && strings.Contains(name, filename.RecoverySuffix) {
 			return errDisk
 		}
 		return nil
@@ -59,7 +60,7 @@ func recoveryFiles(t *testing.T, m *Manager) []string {
 	t.Helper()
 	var found []string
 	for _, name := range listing(t, m.Directory()) {
-		if strings.Contains(name, recoverySuffix) {
+		if strings.Contains(name, filename.RecoverySuffix) {
 			found = append(found, name)
 		}
 	}
@@ -84,7 +85,7 @@ func TestBrokenStateFileMakesTheManagerLookAgain(t *testing.T) {
 	m := newManager(t, c, dir, &ManagerOptions{Now: at(1000).tick})
 	mustSave(t, m, nil)
 	writeFile(t, dir, "ckpt-7.index", "foreign")
-	writeFile(t, dir, stateName, "garbage")
+	writeFile(t, dir, filename.State, "garbage")
 	if got := mustSave(t, m, nil); got != "ckpt-8" {
 		t.Errorf("Save() beside ckpt-7 = %q, want ckpt-8", got)
 	}
@@ -95,7 +96,7 @@ func TestBrokenStateFileMakesTheManagerLookAgain(t *testing.T) {
 func TestCheckpointOfAFailedSaveIsAdoptedOnce(t *testing.T) {
 	fails, now, disk := false, at(1000), mem.Dir()
 	dir := &failing{disk, func(op, name string) error {
-		if fails && op == "create" && name == stateName {
+		if fails && op == "create" && name == filename.State {
 			return errDisk
 		}
 		return nil
@@ -111,7 +112,7 @@ func TestCheckpointOfAFailedSaveIsAdoptedOnce(t *testing.T) {
 	now.add(time.Minute)
 	mustSave(t, m, nil) // adopts ckpt-1 and preserves it
 	wantPaths(t, "Checkpoints()", m.Checkpoints(), "ckpt-2")
-	writeFile(t, disk, stateName, "garbage") // so that it looks at all files again
+	writeFile(t, disk, filename.State, "garbage") // so that it looks at all files again
 	now.add(time.Minute)
 	mustSave(t, m, nil)
 	mustSave(t, m, nil)

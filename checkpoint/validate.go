@@ -104,7 +104,7 @@ func (m *Manager) compare(ctx context.Context, path string, got map[string]float
 		return err
 	}
 	// A receipt that is missing or broken has no metrics: nothing to compare.
-	if r, err := ReadReceipt(ctx, m.dir, at.stored); err == nil {
+	if r, err := ReadReceipt(ctx, m.dir, at.Stored); err == nil {
 		want = r.Metrics
 	}
 	var wrong []string

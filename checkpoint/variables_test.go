@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -52,7 +53,7 @@ func TestScenario105ListAndLoadVariables(t *testing.T) {
 				t.Errorf("LoadVariable(%q) = %v, want format.ErrNoTensor", name, err)
 			}
 		}
-		if err := dir.Remove(background(), stateName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := dir.Remove(background(), filename.State); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}

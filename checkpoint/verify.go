@@ -14,6 +14,8 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/openfiles"
 )
 
 // Verify checks everything that can be checked: that every data file is
@@ -68,7 +70,7 @@ func (v *verifier) dataFiles(ctx context.Context) error {
 			return err
 		}
 		name := tensorbundle.DataName(v.r.stored, i, v.r.shards)
-		f, err := v.r.files.file(name)
+		f, err := v.r.files.File(name)
 		if err != nil {
 			v.tell(name, 0, err)
 			if missing++; missing == maxMissing {
@@ -76,7 +78,7 @@ func (v *verifier) dataFiles(ctx context.Context) error {
 			}
 			continue
 		}
-		v.tell(name, f.size, nil)
+		v.tell(name, f.Size, nil)
 	}
 	return nil
 }
@@ -158,33 +160,33 @@ func (v *verifier) receipt(ctx context.Context) error {
 func (v *verifier) whole(name string, want ReceiptFile) error {
 	f, parsed, err := v.sized(name, want)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && parsed.shards == v.r.shards:
+	case errors.Is(err, fs.ErrNotExist) && parsed.Shards == v.r.shards:
 		return nil // told by dataFiles
 	case err != nil:
 		return err
-	case parsed.part == partData && fills(v.covered[parsed.shard], f.size):
+	case parsed.Part == filename.Data && fills(v.covered[parsed.Shard], f.Size):
 		return nil
 	}
 	return v.summed(f, want)
 }
 
 // sized opens a file that the receipt lists and compares its size.
-func (v *verifier) sized(name string, want ReceiptFile) (*file, fileName, error) {
-	parsed, ok := parseName(name)
-	if !ok || parsed.path != v.r.stored {
+func (v *verifier) sized(name string, want ReceiptFile) (*openfiles.File, filename.Name, error) {
+	parsed, ok := filename.Parse(name)
+	if !ok || parsed.Path != v.r.stored {
 		return nil, parsed, flawed(ReceiptName(v.r.stored), "lists %q, which is no file of the checkpoint", want.Name)
 	}
-	f, err := v.r.files.file(name)
-	if err == nil && f.size != want.Size {
-		err = damaged(f, "file has %d bytes, the receipt says %d", f.size, want.Size)
+	f, err := v.r.files.File(name)
+	if err == nil && f.Size != want.Size {
+		err = damaged(f, "file has %d bytes, the receipt says %d", f.Size, want.Size)
 	}
 	return f, parsed, err
 }
 
 // summed compares the checksum of a whole file.
-func (v *verifier) summed(f *file, want ReceiptFile) error {
+func (v *verifier) summed(f *openfiles.File, want ReceiptFile) error {
 	sum := crc32.New(castagnoli)
-	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, f.size)); err != nil {
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, f.Size)); err != nil {
 		return err
 	}
 	if got := sum.Sum32(); got != want.CRC32C {
@@ -193,8 +195,8 @@ func (v *verifier) summed(f *file, want ReceiptFile) error {
 	return nil
 }
 
-func damaged(f *file, reason string, args ...any) error {
-	return &format.CorruptError{Part: f.name, Length: f.size, Reason: fmt.Sprintf(reason, args...)}
+func damaged(f *openfiles.File, reason string, args ...any) error {
+	return &format.CorruptError{Part: f.Name, Length: f.Size, Reason: fmt.Sprintf(reason, args...)}
 }
 
 // fills reports whether the spans make up a whole file of that size.

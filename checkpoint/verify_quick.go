@@ -9,6 +9,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 )
 
 // VerifyQuick checks what can be checked without reading tensors: that every
@@ -51,12 +52,12 @@ func (r *Reader) quickData(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f, err := r.files.file(tensorbundle.DataName(r.stored, i, r.shards))
+		f, err := r.files.File(tensorbundle.DataName(r.stored, i, r.shards))
 		if err != nil {
 			return err
 		}
-		if e, ok := ends[i]; ok && e.Offset+e.Size > f.size {
-			return &format.CorruptError{Part: f.name, Tensor: e.Name, Offset: e.Offset, Length: e.Size, Reason: "the file ends before it"}
+		if e, ok := ends[i]; ok && e.Offset+e.Size > f.Size {
+			return &format.CorruptError{Part: f.Name, Tensor: e.Name, Offset: e.Offset, Length: e.Size, Reason: "the file ends before it"}
 		}
 	}
 	return nil
@@ -85,7 +86,7 @@ func (r *Reader) quickReceipt(ctx context.Context, rc Receipt) error {
 	for _, want := range rc.Files {
 		name := r.stored + strings.TrimPrefix(want.Name, path.Base(r.path))
 		f, part, err := v.sized(name, want)
-		if err == nil && part.part == partIndex {
+		if err == nil && part.Part == filename.Index {
 			err = v.summed(f, want)
 		}
 		if err != nil {

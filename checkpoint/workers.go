@@ -5,13 +5,15 @@ import (
 	"fmt"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // publishTogether is publish of the worker that leads.
 func (w *writing) publishTogether(ctx context.Context) error {
-	if err := checkPath(w.path); err != nil {
+	if err := filename.Check(w.path); err != nil {
 		return err
 	}
 	if err := w.look(ctx); err != nil {
@@ -108,8 +110,8 @@ func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) 
 	if err == nil {
 		err = w.writeReceipt(ctx, out)
 	}
-	if err == nil && w.replaces() && w.main.complete() {
-		err = linkAll(ctx, w.dir, w.main)
+	if err == nil && w.replaces() && w.main.Complete() {
+		err = shelf.Link(ctx, w.dir, w.main)
 	}
 	if !w.replaces() {
 		err = w.publishAround(ctx, out, err)
@@ -124,14 +126,14 @@ func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) 
 		}
 		w.settled(ctx)
 	}
-	if err == nil && (!w.replaces() || !w.main.complete()) {
+	if err == nil && (!w.replaces() || !w.main.Complete()) {
 		w.dropStale(ctx)
 	}
 	return err
 }
 
 // replaces reports whether there is a checkpoint of this path.
-func (w *writing) replaces() bool { return w.main != nil && w.main.index != nil }
+func (w *writing) replaces() bool { return w.main != nil && w.main.Index != nil }
 
 // publishAround publishes the receipt before, and the index after all data.
 func (w *writing) publishAround(ctx context.Context, out *output, failed error) error {

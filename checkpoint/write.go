@@ -13,6 +13,8 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -27,7 +29,7 @@ type writing struct {
 	crew      *crew                          // nil: this worker is alone
 	counts    bool                           // its number is that of the save counter
 	free      bool                           // nothing is there of this path: somebody has looked
-	main, rec *fileSet                       // what is there of it; nil: nothing
+	main, rec *shelf.Set                     // what is there of it; nil: nothing
 	receipt   Receipt                        // what the caller knows of it
 	start     time.Time
 	now       func() time.Time
@@ -70,7 +72,7 @@ func (w *writing) publish(ctx context.Context) (err error) {
 	if w.crew != nil {
 		return w.publishTogether(ctx)
 	}
-	if err := checkPath(w.path); err != nil {
+	if err := filename.Check(w.path); err != nil {
 		return err
 	}
 	if err := w.look(ctx); err != nil {
@@ -151,7 +153,7 @@ func (w *writing) writeReceipt(ctx context.Context, out *output) error {
 
 // commit publishes the files. A path that is taken needs more care.
 func (w *writing) commit(ctx context.Context, out *output) error {
-	if w.main != nil && w.main.index != nil {
+	if w.main != nil && w.main.Index != nil {
 		return w.replace(ctx, out)
 	}
 	// A wave has no order, but places that publish one after the other take
@@ -161,20 +163,6 @@ func (w *writing) commit(ctx context.Context, out *output) error {
 		return err
 	}
 	w.dropStale(ctx)
-	return nil
-}
-
-// checkPath refuses names that would be taken for something else later.
-func checkPath(p string) error {
-	if err := storage.CheckName("create", p); err != nil {
-		return err
-	}
-	if path.Base(p) == stateName {
-		return fmt.Errorf("a checkpoint cannot have the name of the state file, %q", stateName)
-	}
-	if path.Ext(p) == recoverySuffix {
-		return fmt.Errorf("names that end in %q are reserved", recoverySuffix)
-	}
 	return nil
 }
 

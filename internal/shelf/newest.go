@@ -1,28 +1,28 @@
-package checkpoint
+package shelf
 
 import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// newestOnDisk returns the newest complete checkpoint of a directory, whatever
+// Newest returns the newest complete checkpoint of a directory, whatever
 // its state file says, among those that count; "" if there is none.
-func newestOnDisk(ctx context.Context, dir storage.Dir, counts func(path string) bool) (string, error) {
-	sets, err := scan(ctx, dir, "")
+func Newest(ctx context.Context, dir storage.Dir, counts func(path string) bool) (string, error) {
+	sets, err := Scan(ctx, dir, "")
 	if err != nil {
 		return "", err
 	}
 	var found []string
 	times := make(map[string]time.Time)
 	for p, s := range sets {
-		if s.complete() && counts(p) {
+		if s.Complete() && counts(p) {
 			found = append(found, p)
-			times[p] = s.modTime()
+			times[p] = s.ModTime()
 		}
 	}
 	if len(found) == 0 {
@@ -33,21 +33,15 @@ func newestOnDisk(ctx context.Context, dir storage.Dir, counts func(path string)
 	if len(found) == 0 {
 		return "", nil
 	}
-	sortByAge(found, times)
+	SortByAge(found, times)
 	return found[len(found)-1], nil
-}
-
-// ofDirectory reports whether p is a checkpoint of the directory itself, and
-// neither of one inside it nor a recovery set.
-func ofDirectory(p string) bool {
-	return !strings.Contains(p, "/") && !strings.HasSuffix(p, recoverySuffix)
 }
 
 // findV1 finds the complete V1 checkpoints of the directory itself.
 func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool) ([]string, map[string]time.Time, error) {
 	var names []storage.Info
-	err := eachFile(ctx, dir, "", func(info storage.Info) {
-		if ofDirectory(info.Name) && mayBeV1(info.Name) {
+	err := EachFile(ctx, dir, "", func(info storage.Info) {
+		if filename.OfDirectory(info.Name) && filename.MayBeV1(info.Name) {
 			names = append(names, info)
 		}
 	})
@@ -57,38 +51,38 @@ func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool)
 	var found []string
 	times, files := make(map[string]time.Time), make(map[string][]string)
 	for _, info := range names {
-		is, err := isV1(ctx, dir, info.Name)
+		is, err := IsV1(ctx, dir, info.Name)
 		if err != nil {
 			return nil, nil, err
 		}
-		if p, _ := cutV1Shard(info.Name); is && counts(p) {
+		if p, _ := filename.CutV1Shard(info.Name); is && counts(p) {
 			files[p] = append(files[p], info.Name)
 			times[p] = info.ModTime
 		}
 	}
 	for p, names := range files {
-		if missingShard(names) == "" {
+		if filename.MissingV1Shard(names) == "" {
 			found = append(found, p)
 		}
 	}
 	return found, times, nil
 }
 
-// sortByAge sorts paths from the oldest to the newest. Those that differ only
+// SortByAge sorts paths from the oldest to the newest. Those that differ only
 // in their numbers go by these, as numbers and not as text; groups of
 // different names go by the newest of each, because numbers of different
 // names say nothing about each other.
-func sortByAge(paths []string, times map[string]time.Time) {
+func SortByAge(paths []string, times map[string]time.Time) {
 	newest := make(map[string]time.Time)
 	for _, p := range paths {
-		name, _, _ := splitNumber(p)
+		name, _, _ := filename.SplitNumber(p)
 		if times[p].After(newest[name]) {
 			newest[name] = times[p]
 		}
 	}
 	slices.SortFunc(paths, func(a, b string) int {
-		nameA, numberA, _ := splitNumber(a)
-		nameB, numberB, _ := splitNumber(b)
+		nameA, numberA, _ := filename.SplitNumber(a)
+		nameB, numberB, _ := filename.SplitNumber(b)
 		return cmp.Or(newest[nameA].Compare(newest[nameB]), cmp.Compare(nameA, nameB), cmp.Compare(numberA, numberB))
 	})
 }

@@ -1,4 +1,6 @@
-package checkpoint
+// Package openfiles has files of a directory that are read whenever somebody
+// asks for them.
+package openfiles
 
 import (
 	"context"
@@ -8,43 +10,46 @@ import (
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// files are the open files of one checkpoint. They are opened when they are
+// Files are the open files of one checkpoint. They are opened when they are
 // first asked for and stay open until Close. A restore that waited for its
 // object may read after that: then a file is opened for the one reading, and
 // not with the context of the caller of long ago.
-type files struct {
+type Files struct {
+	Dir storage.Dir // where they are
+
 	ctx context.Context
-	dir storage.Dir
 
 	mu     sync.RWMutex
-	open   map[string]*file // by name
+	open   map[string]*File // by name
 	closed bool
 }
 
-// file is one of them. Its ReadAt can be used at any time.
-type file struct {
-	of     *files
-	name   string
-	size   int64
-	opened storage.File
+// File is one of them. Its ReadAt can be used at any time.
+type File struct {
+	Name string
+	Size int64
+
+	of     *Files
+	opened storage.File // nil: it was closed
 }
 
-func newFiles(ctx context.Context, dir storage.Dir) *files {
-	return &files{ctx: ctx, dir: dir, open: make(map[string]*file)}
+// New returns the files of dir. Until Close, ctx ends all reading.
+func New(ctx context.Context, dir storage.Dir) *Files {
+	return &Files{Dir: dir, ctx: ctx, open: make(map[string]*File)}
 }
 
-// file opens the file name.
-func (s *files) file(name string) (*file, error) {
+// File opens the file name.
+func (s *Files) File(name string) (*File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.open[name]; f != nil {
 		return f, nil
 	}
-	opened, err := s.dir.Open(s.context(), name)
+	opened, err := s.Dir.Open(s.context(), name)
 	if err != nil {
 		return nil, err
 	}
-	f := &file{of: s, name: name, size: opened.Size()}
+	f := &File{Name: name, Size: opened.Size(), of: s}
 	s.open[name] = f
 	if s.closed {
 		return f, opened.Close()
@@ -54,15 +59,15 @@ func (s *files) file(name string) (*file, error) {
 }
 
 // context is the caller's until Close.
-func (s *files) context() context.Context {
+func (s *Files) context() context.Context {
 	if s.closed {
 		return context.WithoutCancel(s.ctx)
 	}
 	return s.ctx
 }
 
-// close closes all files, and waits for the readings in progress.
-func (s *files) close() error {
+// Close closes all files, and waits for the readings in progress.
+func (s *Files) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
@@ -79,7 +84,8 @@ func (s *files) close() error {
 	return first
 }
 
-func (f *file) ReadAt(b []byte, off int64) (int, error) {
+// ReadAt reads as io.ReaderAt does.
+func (f *File) ReadAt(b []byte, off int64) (int, error) {
 	f.of.mu.RLock()
 	defer f.of.mu.RUnlock()
 	if f.opened != nil {
@@ -90,8 +96,8 @@ func (f *file) ReadAt(b []byte, off int64) (int, error) {
 
 // reopenAt reads from a file that was closed. It may have been replaced, in
 // the extreme by one of another size: that is told here, all else by checksums.
-func (f *file) reopenAt(b []byte, off int64) (n int, err error) {
-	again, err := f.of.dir.Open(f.of.context(), f.name)
+func (f *File) reopenAt(b []byte, off int64) (n int, err error) {
+	again, err := f.of.Dir.Open(f.of.context(), f.Name)
 	if err != nil {
 		return 0, err
 	}
@@ -100,8 +106,8 @@ func (f *file) reopenAt(b []byte, off int64) (n int, err error) {
 			err = closed
 		}
 	}()
-	if again.Size() != f.size {
-		return 0, fmt.Errorf("%s: has %d bytes, had %d when it was opened first: it was replaced", f.name, again.Size(), f.size)
+	if again.Size() != f.Size {
+		return 0, fmt.Errorf("%s: has %d bytes, had %d when it was opened first: it was replaced", f.Name, again.Size(), f.Size)
 	}
 	return again.ReadAt(b, off)
 }

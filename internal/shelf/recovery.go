@@ -1,0 +1,152 @@
+package shelf
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path"
+	"slices"
+
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// Overwriting a checkpoint. TensorFlow's names force the old and the new files
+// to be one path each, and no order of several renames is atomic. So:
+//
+//  1. the old set gets a second name each, "ckpt-7.recovery.*", its index last
+//  2. the new receipt, then the new data, then the new index replace the old
+//  3. the second names are removed, the index first
+//
+// While there is a complete recovery set, the set in place counts only if its
+// receipt describes it. The receipt goes first because it tells the old index
+// from the new one: from its rename until that of the index the set in place
+// does not match its receipt, and then it does.
+
+// SettleAt looks at what there is of a path and settles it, as Settle does.
+func SettleAt(ctx context.Context, dir storage.Dir, path string, told Told) error {
+	sets, err := Scan(ctx, dir, path+".")
+	if err != nil {
+		return err
+	}
+	return Settle(ctx, dir, sets[path], sets[filename.Recovery(path)], told)
+}
+
+// Settle ends an overwrite: main is what is in place, rec the recovery set.
+// Either may be nil. It may be called again after a crash in its midst.
+func Settle(ctx context.Context, dir storage.Dir, main, rec *Set, told Told) error {
+	if rec == nil {
+		return nil
+	}
+	// An overwrite never takes the index away: without it, somebody who knows
+	// nothing of recovery sets has removed the checkpoint.
+	if main != nil && main.Index != nil && rec.Complete() {
+		files, err := described(ctx, dir, main, told)
+		if err != nil {
+			return err
+		}
+		if files != nil {
+			return dropOld(ctx, dir, main, rec, files)
+		}
+		if err := rollBack(ctx, dir, main, rec); err != nil {
+			return err
+		}
+	}
+	return Remove(ctx, dir, rec)
+}
+
+// Link gives a complete set its recovery names. The index is last: with it, the
+// recovery set is complete.
+func Link(ctx context.Context, dir storage.Dir, s *Set) error {
+	for _, name := range append(s.Others(), s.Index.Name) {
+		if err := storage.Link(ctx, dir, name, recoveryName(s.Path, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recoveryName returns the second name of a file of the checkpoint path.
+func recoveryName(path, name string) string { return filename.Recovery(path) + name[len(path):] }
+
+// Remove removes the files of a set, the index first.
+func Remove(ctx context.Context, dir storage.Dir, s *Set) error {
+	if s.Index == nil {
+		return storage.RemoveAll(ctx, dir, s.Others())
+	}
+	return storage.RemoveAll(ctx, dir, []string{s.Index.Name}, s.Others())
+}
+
+// dropOld removes the recovery set, and before it those data files in place
+// that only the old checkpoint had, of another number of shards: as long as
+// there is a recovery set, who comes after a crash knows them.
+func dropOld(ctx context.Context, dir storage.Dir, main, rec *Set, files []File) error {
+	var stale []string
+	for _, d := range main.Data {
+		if among(files, path.Base(d.Name)) == nil && slices.Contains(rec.Others(), recoveryName(main.Path, d.Name)) {
+			stale = append(stale, d.Name)
+		}
+	}
+	if len(stale) > 0 {
+		if err := storage.RemoveAll(ctx, dir, stale, []string{rec.Index.Name}); err != nil {
+			return err
+		}
+	}
+	return Remove(ctx, dir, rec)
+}
+
+// rollBack makes the recovery set the one in place again. The receipt comes
+// last, so that the set in place does not count before it is whole.
+func rollBack(ctx context.Context, dir storage.Dir, main, rec *Set) error {
+	var data []string
+	for _, d := range rec.Data {
+		data = append(data, d.Name)
+	}
+	waves := [][]string{data, {rec.Index.Name}}
+	if rec.Receipt != nil {
+		waves = append(waves, []string{rec.Receipt.Name})
+	}
+	for _, wave := range waves {
+		for _, name := range wave {
+			if err := copyBack(ctx, dir, rec.Path, name); err != nil {
+				return err
+			}
+		}
+	}
+	if main == nil {
+		return nil
+	}
+	// What only the interrupted checkpoint has.
+	var foreign []string
+	for _, name := range main.Others() {
+		if !slices.Contains(rec.Others(), recoveryName(main.Path, name)) {
+			foreign = append(foreign, name)
+		}
+	}
+	return storage.RemoveAll(ctx, dir, foreign)
+}
+
+// copyBack copies a file of the recovery set rec to its own name.
+func copyBack(ctx context.Context, dir storage.Dir, rec, name string) (err error) {
+	from, err := dir.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := from.Close(); err == nil {
+			err = closed
+		}
+	}()
+	to, err := dir.Create(ctx, rec[:len(rec)-len(filename.RecoverySuffix)]+name[len(rec):])
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, io.NewSectionReader(from, 0, from.Size()))
+	if err == nil {
+		err = to.Commit()
+	}
+	if err != nil {
+		return errors.Join(err, to.Discard())
+	}
+	return nil
+}
