@@ -123,7 +123,7 @@ func FuzzState(f *testing.F) {
 		}
 		for _, p := range append(s.AllModelCheckpointPaths, s.ModelCheckpointPath) {
 			if local, _, ok := filename.Local(p); ok && !fs.ValidPath(local) {
-				t.Fatalf("localPath(%q) = %q", p, local)
+				t.Fatalf("filename.Local(%q) = %q", p, local)
 			}
 		}
 		l := ledger{name: "ckpt"}
