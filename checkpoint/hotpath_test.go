@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -57,7 +58,7 @@ func wantSameCost(t *testing.T, what string, tr *tracer, save func() error) {
 			t.Fatal(err)
 		}
 		// Who is about to be removed may be leased: that takes a list of the leases.
-		did := strings.ReplaceAll(tr.take(""), "\nlist "+ownDir+"/\n", "\nleases\n")
+		did := strings.ReplaceAll(tr.take(""), "\nlist "+dirlock.Leases+"/\n", "\nleases\n")
 		if what == "Checkpoint.Write" {
 			did = strings.Join(strings.SplitAfter(did, "\n")[2:], "") // without the test's own listing
 		}

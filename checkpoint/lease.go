@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -110,7 +111,7 @@ func (l *Lease) take(ctx context.Context) error {
 	if _, err := locatePath(ctx, l.dir, l.path); err != nil {
 		return err
 	}
-	return betweenSweeps(ctx, l.dir, pinPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, l.dir, dirlock.PinPatience, func() error {
 		if err := l.write(ctx); err != nil {
 			return err
 		}
@@ -213,11 +214,11 @@ func (l *Lease) end(ctx context.Context) {
 // The file of a lease on "ckpt-7" is ".ckpt.leases/ckpt-7@<id>.json".
 const leaseSuffix = ".json"
 
-func leasePrefix(path string) string { return ownDir + "/" + path + "@" }
+func leasePrefix(path string) string { return dirlock.Leases + "/" + path + "@" }
 
 // leased tells a lease's file and the path it is about.
 func leased(name string) (path string, ok bool) {
-	rest, mine := strings.CutPrefix(name, ownDir+"/")
+	rest, mine := strings.CutPrefix(name, dirlock.Leases+"/")
 	rest, json := strings.CutSuffix(rest, leaseSuffix)
 	at := strings.LastIndexByte(rest, '@')
 	if !mine || !json || at <= 0 {

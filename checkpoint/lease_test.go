@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -101,7 +102,7 @@ func TestALeaseOnNothingIsAnError(t *testing.T) {
 func TestALeaseThatComesTooLateIsAnError(t *testing.T) {
 	inner := savedBy(t, ManagerOptions{}, 1)
 	dir := storage.WithTrace(inner, func(line string) {
-		if strings.HasPrefix(line, "create "+ownDir) {
+		if strings.HasPrefix(line, "create "+dirlock.Leases) {
 			remove(t, inner, "ckpt-1.index")
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -22,7 +23,7 @@ const maxLease = 64 << 10
 // there are any.
 func holders(ctx context.Context, dir storage.Dir, now func() time.Time, asked func(path string) bool) (map[string]string, error) {
 	var files []storage.Info
-	err := shelf.EachFile(ctx, dir, ownDir+"/", func(info storage.Info) {
+	err := shelf.EachFile(ctx, dir, dirlock.Leases+"/", func(info storage.Info) {
 		if p, ok := leased(info.Name); ok && asked(p) {
 			files = append(files, info)
 		}
@@ -72,7 +73,7 @@ func holderOf(ctx context.Context, dir storage.Dir, info storage.Info, now time.
 // not; it would only be written again. What fails is left for the next time.
 func tidyLeases(ctx context.Context, dir storage.Dir, now func() time.Time) error {
 	var files []storage.Info
-	err := shelf.EachFile(ctx, dir, ownDir+"/", func(info storage.Info) {
+	err := shelf.EachFile(ctx, dir, dirlock.Leases+"/", func(info storage.Info) {
 		if _, ok := leased(info.Name); ok {
 			files = append(files, info)
 		}

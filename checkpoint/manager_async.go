@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 )
 
@@ -45,7 +46,7 @@ func (s *save) openOnce(ctx context.Context) (err error) {
 		return err
 	}
 	waited := m.c.queue.Do(ctx, func() {
-		err = inTurn(ctx, m.lock, func() error { return m.openForWriting(ctx) })
+		err = dirlock.InTurn(ctx, m.lock, func() error { return m.openForWriting(ctx) })
 		m.show()
 	})
 	if err == nil {
@@ -59,7 +60,7 @@ func (s *save) openOnce(ctx context.Context) (err error) {
 func (s *save) writeLater(ctx context.Context, w *writing) error {
 	m := s.m
 	w.start = m.o.Now()
-	err := inTurn(ctx, m.lock, func() error {
+	err := dirlock.InTurn(ctx, m.lock, func() error {
 		err := m.openForWriting(ctx)
 		if err == nil {
 			err = w.lookAgain(ctx, s.o.CheckpointNumber == nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/queue"
 )
 
@@ -74,7 +75,7 @@ func (m *Manager) close(ctx context.Context) (closed <-chan struct{}, err error)
 func (m *Manager) end(ctx context.Context) error {
 	err := m.failed
 	if err != nil {
-		err = inTurn(ctx, m.lock, func() error { return m.sweepAgain(ctx) })
+		err = dirlock.InTurn(ctx, m.lock, func() error { return m.sweepAgain(ctx) })
 		m.show()
 		m.tell(ctx)
 	}

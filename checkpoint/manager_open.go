@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 )
@@ -138,7 +139,7 @@ func (m *Manager) lockFirst(ctx context.Context) error {
 	if m.lock != nil {
 		return nil
 	}
-	lock, locked, err := lockDir(ctx, m.dir)
+	lock, locked, err := dirlock.Lock(ctx, m.dir)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
@@ -174,7 +175,7 @@ func (s *save) now(ctx context.Context) error {
 		return err
 	}
 	w := s.writing()
-	err := inTurn(ctx, m.lock, func() error {
+	err := dirlock.InTurn(ctx, m.lock, func() error {
 		if err := m.openForWriting(ctx); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -42,7 +43,7 @@ func (m *Manager) settleList(ctx context.Context) error {
 	if m.l.judge(m.policy()).empty() {
 		return nil
 	}
-	return betweenSweeps(ctx, m.dir, sweepPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, m.dir, dirlock.SweepPatience, func() error {
 		s, err := m.judgeAsking(ctx)
 		if err != nil {
 			return err
@@ -68,7 +69,7 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 	if bytes.Equal(text, m.seen) {
 		return m.sweep(ctx)
 	}
-	return betweenSweeps(ctx, m.dir, sweepPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, m.dir, dirlock.SweepPatience, func() error {
 		s, err := m.judgeAsking(ctx)
 		if err != nil {
 			return err

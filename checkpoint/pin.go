@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -61,7 +62,7 @@ func mark(ctx context.Context, dir storage.Dir, path, verb string, change func(*
 	// A look before spares a directory that has no such checkpoint the lock.
 	at, err := locate(ctx, dir, path)
 	if err == nil {
-		err = betweenSweeps(ctx, dir, pinPatience, func() error { return markAlone(ctx, dir, at, change) })
+		err = dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func() error { return markAlone(ctx, dir, at, change) })
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", verb, path, err)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
@@ -95,10 +96,10 @@ func TestTagsDecide(t *testing.T) {
 // the pin says that there is nothing to pin.
 func TestAPinComesInTimeOrIsRefused(t *testing.T) {
 	for step, stays := range map[string]bool{
-		"commit checkpoint":          true,  // the new one is recorded, the sweep begins
-		"list " + ownDir + "/":       false, // the sweep has the lock
-		"open ckpt-1.receipt.json":   false, // and has just looked
-		"create ckpt-2.receipt.json": true,  // the save is under way
+		"commit checkpoint":            true,  // the new one is recorded, the sweep begins
+		"list " + dirlock.Leases + "/": false, // the sweep has the lock
+		"open ckpt-1.receipt.json":     false, // and has just looked
+		"create ckpt-2.receipt.json":   true,  // the save is under way
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			inner := mem.Dir()
@@ -133,7 +134,7 @@ func TestTheLastLookIsUnderTheLock(t *testing.T) {
 	tr.take("")
 	mustSave(t, m, nil)
 	did, last := tr.take(""), 0
-	for _, line := range []string{"commit checkpoint", "lock " + removalName, "open ckpt-1.receipt.json", "remove ckpt-1.index", "unlock " + removalName} {
+	for _, line := range []string{"commit checkpoint", "lock " + dirlock.Removal, "open ckpt-1.receipt.json", "remove ckpt-1.index", "unlock " + dirlock.Removal} {
 		at := strings.Index(did, "\n"+line)
 		if at < last {
 			t.Errorf("%q comes too early in\n%s", line, did)

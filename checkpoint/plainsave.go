@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -67,7 +68,7 @@ func (s *plainSave) runAlone(ctx context.Context, prepare func(context.Context, 
 		return s.later(ctx, prepare, write)
 	}
 	waited := c.queue.Do(ctx, func() {
-		err = exclusive(ctx, s.dir, func() error {
+		err = dirlock.Exclusive(ctx, s.dir, func() error {
 			return prepare(ctx, func() error { return write(ctx) })
 		})
 	})
@@ -87,7 +88,7 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 		}
 		return err
 	}
-	lock, _, err := lockDir(ctx, s.dir)
+	lock, _, err := dirlock.Lock(ctx, s.dir)
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 // writeLater is what the queue runs.
 func (s *plainSave) writeLater(ctx context.Context, write func(context.Context) error) error {
 	s.w.start = s.c.o.Now()
-	return inTurn(ctx, s.lock, func() error {
+	return dirlock.InTurn(ctx, s.lock, func() error {
 		err := s.look(ctx)
 		if err == nil {
 			err = s.w.lookAgain(ctx, s.counts)

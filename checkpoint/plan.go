@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -177,8 +178,8 @@ func (p *Plan) Removals() []Planned {
 // to the directory the error wraps storage.ErrLocked: its manager has a policy
 // of its own. A manager of this process should not be at work there either.
 func (p *Plan) Do(ctx context.Context) error {
-	err := exclusive(ctx, p.dir, func() error {
-		return betweenSweeps(ctx, p.dir, pinPatience, func() error { return p.doAlone(ctx) })
+	err := dirlock.Exclusive(ctx, p.dir, func() error {
+		return dirlock.BetweenSweeps(ctx, p.dir, dirlock.PinPatience, func() error { return p.doAlone(ctx) })
 	})
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -16,7 +17,7 @@ import (
 // Latest, which is the state file's word, still returns it. An empty reason
 // takes the mark away.
 func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
-	err := betweenSweeps(ctx, dir, pinPatience, func() error {
+	err := dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func() error {
 		at, err := locatePath(ctx, dir, path)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -19,7 +20,7 @@ import (
 // directory is a manager's own business. A manager at work in this process
 // notices at its next save. (TensorFlow: remove_checkpoint)
 func Remove(ctx context.Context, dir storage.Dir, paths ...string) error {
-	err := exclusive(ctx, dir, func() error { return removeAlone(ctx, dir, paths) })
+	err := dirlock.Exclusive(ctx, dir, func() error { return removeAlone(ctx, dir, paths) })
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}

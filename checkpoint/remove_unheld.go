@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -14,8 +15,8 @@ import (
 // holds a lease on it: then it stays, and held says why. It is for those who
 // thin out what no manager manages.
 func RemoveUnheld(ctx context.Context, dir storage.Dir, path string) (held string, err error) {
-	err = exclusive(ctx, dir, func() error {
-		return betweenSweeps(ctx, dir, sweepPatience, func() error {
+	err = dirlock.Exclusive(ctx, dir, func() error {
+		return dirlock.BetweenSweeps(ctx, dir, dirlock.SweepPatience, func() error {
 			if held, err = whyHeld(ctx, dir, path); err != nil || held != "" {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -17,7 +18,7 @@ func (w *writing) replace(ctx context.Context, out *output) error {
 		}
 	}
 	// Else a pin that has read the old receipt might put it over the new one.
-	err := betweenSweeps(ctx, w.dir, pinPatience, func() error {
+	err := dirlock.BetweenSweeps(ctx, w.dir, dirlock.PinPatience, func() error {
 		return storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
 	})
 	w.settled(ctx)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/sharding"
@@ -117,7 +118,7 @@ func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) 
 		err = w.publishAround(ctx, out, err)
 	} else {
 		told := false
-		locked := betweenSweeps(ctx, w.dir, pinPatience, func() error {
+		locked := dirlock.BetweenSweeps(ctx, w.dir, dirlock.PinPatience, func() error {
 			told, err = true, w.publishAround(ctx, out, err)
 			return err
 		})

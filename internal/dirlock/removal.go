@@ -1,4 +1,4 @@
-package checkpoint
+package dirlock
 
 import (
 	"context"
@@ -16,24 +16,25 @@ import (
 // while it writes that down and makes sure that the checkpoint is there.
 
 const (
-	// ownDir is where leases lie, out of the way of people and of TensorFlow.
-	ownDir = ".ckpt.leases"
-	// removalName is the lock's name. It is in a directory of its own because
+	// Leases is where leases lie, out of the way of people and of TensorFlow.
+	Leases = ".ckpt.leases"
+	// Removal is the lock's name. It is in a directory of its own because
 	// taking a lock may list the directory it is in.
-	removalName = ownDir + "/removal"
+	Removal = Leases + "/removal"
+
 	// Others hold the lock for one small write or one removal.
-	sweepPatience = 2 * time.Second  // the next sweep is soon enough
-	pinPatience   = 30 * time.Second // a removal of many large files takes its time
+	SweepPatience = 2 * time.Second  // the next sweep is soon enough
+	PinPatience   = 30 * time.Second // a removal of many large files takes its time
 )
 
-// betweenSweeps runs do while nobody else removes, pins or leases anything in
+// BetweenSweeps runs do while nobody else removes, pins or leases anything in
 // dir, waiting for that no longer than patience.
-func betweenSweeps(ctx context.Context, dir storage.Dir, patience time.Duration, do func() error) error {
+func BetweenSweeps(ctx context.Context, dir storage.Dir, patience time.Duration, do func() error) error {
 	lock, err := lockRemoval(ctx, dir, patience)
 	if err != nil {
 		return err
 	}
-	err = inTurn(ctx, lock, do)
+	err = InTurn(ctx, lock, do)
 	if failed := lock.Unlock(); err == nil {
 		err = failed
 	}
@@ -48,7 +49,7 @@ var locklessRemovals = storage.NewTurns()
 func lockRemoval(ctx context.Context, dir storage.Dir, patience time.Duration) (storage.Held, error) {
 	end := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		lock, err := storage.Lock(ctx, dir, removalName)
+		lock, err := storage.Lock(ctx, dir, Removal)
 		if errors.Is(err, errors.ErrUnsupported) {
 			return unlocked{locklessRemovals}, nil
 		}

@@ -1,4 +1,7 @@
-package checkpoint
+// Package dirlock has the two locks of a directory of checkpoints: one is held
+// by who writes checkpoints, as long as he is at it, and one for moments, by who
+// removes any or marks one as not to be removed.
+package dirlock
 
 import (
 	"context"
@@ -8,24 +11,24 @@ import (
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// exclusive runs do while this process, and in it this goroutine, is the only
+// Exclusive runs do while this process, and in it this goroutine, is the only
 // one that writes to dir.
-func exclusive(ctx context.Context, dir storage.Dir, do func() error) error {
-	lock, _, err := lockDir(ctx, dir)
+func Exclusive(ctx context.Context, dir storage.Dir, do func() error) error {
+	lock, _, err := Lock(ctx, dir)
 	if err != nil {
 		return err
 	}
-	err = inTurn(ctx, lock, do)
+	err = InTurn(ctx, lock, do)
 	if failed := lock.Unlock(); err == nil {
 		err = failed
 	}
 	return err
 }
 
-// lockDir keeps other processes from writing to dir. A place without locks
+// Lock keeps other processes from writing to dir. A place without locks
 // offers no such protection, and is not locked then; TensorFlow's users live
 // without it everywhere.
-func lockDir(ctx context.Context, dir storage.Dir) (lock storage.Held, locked bool, err error) {
+func Lock(ctx context.Context, dir storage.Dir) (lock storage.Held, locked bool, err error) {
 	lock, err = storage.Lock(ctx, dir, filename.State)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return unlocked{lockless}, false, nil
@@ -43,9 +46,9 @@ type unlocked struct{ storage.Turns }
 // Unlock does nothing.
 func (unlocked) Unlock() error { return nil }
 
-// inTurn runs do when no other of the process writes to the directory: the
+// InTurn runs do when no other of the process writes to the directory: the
 // lock is shared in it, and one's state update would be lost in another's.
-func inTurn(ctx context.Context, lock storage.Held, do func() error) error {
+func InTurn(ctx context.Context, lock storage.Held, do func() error) error {
 	end, err := lock.Turn(ctx)
 	if err != nil {
 		return err
