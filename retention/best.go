@@ -30,7 +30,7 @@ func (m Metric) String() string {
 // Best retains the n best checkpoints by a metric, and removes the others; n
 // below one retains none. The very best is a floor: no combination with other
 // rules takes it away. A checkpoint without the metric, or of which it is NaN,
-// is never among the best. Of equal ones the older is the better: one must be
+// or that is rejected, is never among the best. Of equal ones the older is the better: one must be
 // better to take another's place, as in Keras's ModelCheckpoint.
 func Best(n int, m Metric) Policy {
 	n = max(n, 0)
@@ -60,6 +60,8 @@ func (m Metric) notBest(c Checkpoint, n int) string {
 		return fmt.Sprintf("has no %s", m.Name)
 	case math.IsNaN(v):
 		return fmt.Sprintf("%s is NaN, which is never best", m.Name)
+	case c.Rejected != "":
+		return isRejected
 	}
 	return fmt.Sprintf("not among the best %d by %v: %v", n, m, v)
 }
@@ -68,7 +70,7 @@ func (m Metric) notBest(c Checkpoint, n int) string {
 func (m Metric) ranking(list []Checkpoint) []int {
 	var places []int
 	for i, c := range list {
-		if v, ok := c.Metrics[m.Name]; ok && !math.IsNaN(v) {
+		if v, ok := c.Metrics[m.Name]; ok && !math.IsNaN(v) && c.Rejected == "" {
 			places = append(places, i)
 		}
 	}

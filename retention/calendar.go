@@ -59,9 +59,14 @@ func calendar(rule, periods string, n int, loc *time.Location, period func(time.
 	}
 	return each(func() func([]Checkpoint, int) Verdict {
 		left, last := n, ""
+		var newer *Checkpoint // judged before, and not rejected
 		return func(list []Checkpoint, i int) Verdict {
+			if list[i].Rejected != "" {
+				return remove(isRejected)
+			}
 			name, key := period(list[i].Time.In(loc))
-			back := i+1 < len(list) && list[i].Time.After(list[i+1].Time)
+			back := newer != nil && list[i].Time.After(newer.Time)
+			newer = &list[i]
 			switch {
 			case left == 0 && n == 0:
 				return remove(rule + ": none is kept")

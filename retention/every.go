@@ -19,6 +19,10 @@ func Every(d time.Duration, lastPreserved time.Time) Policy {
 		last := lastPreserved
 		verdicts := make([]Verdict, len(list))
 		for i, c := range list {
+			if c.Rejected != "" {
+				verdicts[i] = remove(isRejected)
+				continue
+			}
 			verdicts[i] = every(d, last, c.Time)
 			if verdicts[i].Fate == Preserve {
 				last = c.Time

@@ -11,6 +11,9 @@ const (
 	verifiedStays = "newest verified checkpoint: never removed"
 )
 
+// isRejected is why a checkpoint is none that a rule looks for.
+const isRejected = "rejected"
+
 // Judge asks the policy and then sees to the floors: the newest checkpoint
 // stays in the list; the newest verified one, pinned and leased ones, and
 // those that the policy itself calls a floor, stay on disk. A policy that
@@ -19,7 +22,7 @@ const (
 func Judge(p Policy, list []Checkpoint) []Verdict {
 	verdicts := ask(p, list)
 	verified := len(list) - 1
-	for verified >= 0 && !list[verified].Verified {
+	for verified >= 0 && (!list[verified].Verified || list[verified].Rejected != "") {
 		verified--
 	}
 	for i, c := range list {

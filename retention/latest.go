@@ -3,15 +3,25 @@ package retention
 import "fmt"
 
 // Latest keeps the n newest checkpoints and removes the others; n below one
-// keeps none. (TensorFlow: max_to_keep)
+// keeps none. Those that are rejected are counted by themselves, and go when
+// they are older than the n newest others. (TensorFlow: max_to_keep)
 func Latest(n int) Policy {
 	n = max(n, 0)
-	return PolicyFunc(func(list []Checkpoint) []Verdict {
-		verdicts := make([]Verdict, len(list))
-		for i := range list {
-			verdicts[i] = latest(len(list)-i, n)
+	return each(func() func([]Checkpoint, int) Verdict {
+		good, rejected := 0, 0 // which are newer
+		return func(list []Checkpoint, i int) Verdict {
+			if list[i].Rejected == "" {
+				good++
+				return latest(good, n)
+			}
+			rejected++
+			// Else they would pile up where all that is saved is rejected.
+			v := latest(max(good+1, rejected), n)
+			if v.Fate == Keep {
+				v.Reason = fmt.Sprintf("rejected, no older than the latest %d others", n)
+			}
+			return v
 		}
-		return verdicts
 	})
 }
 

@@ -23,6 +23,10 @@
 // through Judge: the newest, the newest that is verified, what is pinned, what
 // somebody holds a lease on, and the best by each Best rule.
 //
+// What is rejected is of no use to a restore. So it is no floor but as the
+// newest, and takes no other's place: among the latest, the best, or for a
+// period or a range of steps.
+//
 // # Clocks
 //
 // A list is in the order of saving, and that is what counts; its times are
@@ -45,6 +49,7 @@ type Checkpoint struct {
 	Pinned   string   // why no rule may remove it; "": one may
 	Leased   string   // who is reading it; "": nobody
 	Verified bool     // its files are known to be whole
+	Rejected string   // why it is not to be restored; "": it may be
 }
 
 // Fate is what becomes of a checkpoint.

@@ -14,6 +14,10 @@ func EverySteps(n int64) Policy {
 		taken := make(map[int64]bool)
 		verdicts := make([]Verdict, len(list))
 		for i, c := range list {
+			if c.Rejected != "" {
+				verdicts[i] = remove(isRejected)
+				continue
+			}
 			verdicts[i] = everySteps(n, c.Step, taken)
 		}
 		return verdicts
