@@ -124,13 +124,14 @@ type Manager struct {
 
 	mu       sync.Mutex
 	shown    shown
-	lastStep *int64           // step of the last save or restore
-	history  schedule.History // of the saves that are written, for Every
-	passed   []Broken         // by the last RestoreOrInitialize
-	from     string           // which checkpoint the objects were restored from
-	took     time.Duration    // by the last save
-	pending  []*save          // asynchronous, not written yet, oldest first
-	marks    []string         // whose receipts Pin and the like have changed
+	lastStep *int64            // step of the last save or restore
+	history  schedule.History  // of the saves that are written, for Every
+	passed   []Broken          // by the last RestoreOrInitialize
+	damaged  map[string]string // those of them that are damaged, and how
+	from     string            // which checkpoint the objects were restored from
+	took     time.Duration     // by the last save
+	pending  []*save           // asynchronous, not written yet, oldest first
+	marks    []string          // whose receipts Pin and the like have changed
 }
 
 // shown is what others see of a manager's list.

@@ -22,9 +22,7 @@ func (m *Manager) restoreNewest(ctx context.Context) (string, error) {
 		r.crew = newCrew(m.c.o.Workers)
 	}
 	path, err := r.newest(ctx)
-	m.mu.Lock()
-	m.passed = r.passed
-	m.mu.Unlock()
+	m.passedOver(r.passed)
 	if err != nil && r.holds != "" {
 		// All or nothing ends where validation begins.
 		err = fmt.Errorf("the objects hold the values of %s: %w", r.holds, err)

@@ -14,14 +14,14 @@ import (
 )
 
 // What a manager knows about the checkpoints that it judges, and from where.
-// A save costs the same however many there are: only who is about to be
-// removed is looked at again, and of those that are known to be pinned or
-// tagged one at a time.
+// A save costs the same however many there are: looked at again are only who
+// is about to be removed and, then, a few of those that stay instead; and of
+// those that are known to be marked one at a time.
 
 // checkpoint returns what retention policies see of a receipt.
 func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
 	c := retention.Checkpoint{Path: p, Time: earlier(r.Time, now), Step: copyOf(r.Step), Epoch: copyOf(r.Epoch),
-		Metrics: maps.Clone(r.Metrics), Tags: slices.Clone(r.Tags), Pinned: r.Pinned}
+		Metrics: maps.Clone(r.Metrics), Tags: slices.Clone(r.Tags), Pinned: r.Pinned, Rejected: r.Rejected}
 	for _, f := range r.Files {
 		c.Size += f.Size
 	}
@@ -29,13 +29,14 @@ func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
 }
 
 // judgeAsking judges, and asks the directory about whatever is to be removed:
-// whether somebody has pinned or tagged it, or holds a lease on it.
+// whether somebody has pinned or tagged it, or holds a lease on it. About what
+// stays instead it asks, too: whether that is there, and not rejected.
 func (m *Manager) judgeAsking(ctx context.Context) (sweeping, error) {
 	m.l.active = slices.Clone(m.l.active)
 	for i := range m.l.active {
 		m.l.active[i].Leased = ""
 	}
-	asked := make(map[string]bool)
+	asked, known := make(map[string]bool), make(map[string]bool)
 	for {
 		s := m.l.judge(m.policy())
 		victims := slices.DeleteFunc(slices.Clone(s.remove), func(c judged) bool { return asked[c.Path] })
@@ -43,9 +44,12 @@ func (m *Manager) judgeAsking(ctx context.Context) (sweeping, error) {
 			return s, nil
 		}
 		for _, c := range victims {
-			asked[c.Path] = true
+			asked[c.Path], known[c.Path] = true, true
 		}
 		if err := m.ask(ctx, victims); err != nil {
+			return sweeping{}, err
+		}
+		if err := m.askSurvivors(ctx, known); err != nil {
 			return sweeping{}, err
 		}
 	}
@@ -75,16 +79,20 @@ func (m *Manager) ask(ctx context.Context, victims []judged) error {
 
 // askReceipt reads what others write into a receipt.
 func (m *Manager) askReceipt(ctx context.Context, c *retention.Checkpoint) error {
+	damage := m.damageOf(c.Path)
 	r, err := ReadReceipt(ctx, m.dir, c.Path)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
+		c.Rejected = damage
 		return nil // who pins writes one that can be read
 	}
-	c.Pinned, c.Tags = r.Pinned, r.Tags
+	if err == nil {
+		c.Pinned, c.Tags, c.Rejected = r.Pinned, r.Tags, cmp.Or(r.Rejected, damage)
+	}
 	return err
 }
 
-// recall looks at one of those that are known to be pinned or tagged: that may
-// be over. They have their turns, a save each. What this manager's own methods
+// recall looks at one of those that are known to be pinned, tagged or rejected:
+// that may be over. They have their turns, a save each. What this manager's own methods
 // have changed it looks at in any case.
 func (m *Manager) recall(ctx context.Context) {
 	m.mu.Lock()
@@ -93,7 +101,7 @@ func (m *Manager) recall(ctx context.Context) {
 	m.mu.Unlock()
 	var held []string
 	for _, c := range m.l.active {
-		if c.Pinned != "" || len(c.Tags) > 0 {
+		if c.Pinned != "" || len(c.Tags) > 0 || c.Rejected != "" {
 			held = append(held, c.Path)
 		}
 	}

@@ -257,6 +257,7 @@ func (m *Manager) saved(s *save) {
 	defer m.mu.Unlock()
 	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
 	m.history = m.history.And(s.moment)
+	delete(m.damaged, s.path)
 	if s.at != nil {
 		m.lastStep = s.at
 	}
