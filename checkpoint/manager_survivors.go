@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
@@ -47,7 +48,7 @@ func (m *Manager) askSurvivors(ctx context.Context, known map[string]bool) error
 // askSurvivor brings what is known of c up to date, and reports whether it is
 // there at all.
 func (m *Manager) askSurvivor(ctx context.Context, c *retention.Checkpoint) (bool, error) {
-	is, err := exists(ctx, m.dir, tensorbundle.IndexName(c.Path))
+	is, err := shelf.Exists(ctx, m.dir, tensorbundle.IndexName(c.Path))
 	if err != nil || !is {
 		return false, err
 	}

@@ -14,8 +14,8 @@ import (
 // Reject marks the checkpoint path, in its receipt, so that LatestValid and
 // RestoreOrInitialize pass over it: a bad checkpoint is not tried again at
 // every restart. It stays where it is, Load and Restore read it as before, and
-// Latest, which is the state file's word, still returns it. An empty reason
-// takes the mark away.
+// Latest, which is the state file's word, still returns it. For retention it
+// takes no other's place. An empty reason takes the mark away.
 func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 	err := dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func() error {
 		at, err := locatePath(ctx, dir, path)
