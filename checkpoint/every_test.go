@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -117,6 +118,52 @@ func TestOptionsThatBothSayWhenToSave(t *testing.T) {
 	} {
 		if _, err := NewManager(background(), c, mem.Dir(), o); err == nil {
 			t.Errorf("NewManager(%+v) = nil, want an error", o)
+		}
+	}
+}
+
+// A count of 0, for want of a better one, would look like a training that went
+// back, and each save after it would be due.
+func TestACountThatASaveIsNotToldIsAsBefore(t *testing.T) {
+	dir := mem.Dir()
+	open := func() *Manager {
+		c, _ := one(1)
+		return newManager(t, c, dir, &ManagerOptions{Every: schedule.Epochs(5)})
+	}
+	m := open()
+	if mustSave(t, m, &SaveOptions{Epoch: number64(6)}) == "" {
+		t.Error("epoch 6 was not due")
+	}
+	if mustSave(t, m, &SaveOptions{Force: true}) == "" {
+		t.Error("a forced save was not made")
+	}
+	for name, m := range map[string]*Manager{"this process": m, "the next process": open()} {
+		if got := mustSave(t, m, &SaveOptions{Epoch: number64(7)}); got != "" {
+			t.Errorf("%s: Save at epoch 7 = %q, want none before epoch 10", name, got)
+		}
+	}
+}
+
+func TestASaveThatDoesNotTellWhatEveryCountsIsAnError(t *testing.T) {
+	steps := "save: option Every counts steps, and nobody tells them: set StepCounter or SaveOptions.Step"
+	epochs := "save: option Every counts epochs, and nobody tells them: set SaveOptions.Epoch"
+	for _, c := range []struct {
+		every schedule.Schedule
+		o     *SaveOptions
+		want  string
+	}{
+		{schedule.Steps(3), nil, steps},
+		{schedule.Any(schedule.Interval(time.Hour), schedule.At(3)), &SaveOptions{Epoch: number64(1)}, steps},
+		{schedule.Epochs(3), &SaveOptions{Step: number64(1)}, epochs},
+		{schedule.Any(schedule.Steps(3), schedule.Epochs(3)), &SaveOptions{Step: number64(1)}, epochs},
+		{schedule.Steps(3), &SaveOptions{Step: number64(1)}, "<nil>"},
+		{schedule.Steps(3), &SaveOptions{Force: true}, "<nil>"},
+		{schedule.Interval(time.Hour), nil, "<nil>"},
+	} {
+		v, _ := one(1)
+		m := newManager(t, v, mem.Dir(), &ManagerOptions{Every: c.every})
+		if _, err := m.Save(background(), c.o); fmt.Sprint(err) != c.want {
+			t.Errorf("%v: Save(%v) = %v, want %s", c.every, c.o, err, c.want)
 		}
 	}
 }

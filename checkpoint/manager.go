@@ -40,7 +40,8 @@ type ManagerOptions struct {
 	CheckpointInterval int64
 	// Every says which saves are due, instead of CheckpointInterval; Force
 	// saves whatever it says. It sees the step, epoch and metrics that a save
-	// is told, and those of earlier processes' saves in their receipts.
+	// is told, and those of earlier processes' saves in their receipts. One
+	// that counts steps or epochs needs every save to tell them.
 	Every schedule.Schedule
 	// LastCheckpointStep is the step that CheckpointInterval counts from
 	// before the first save. Nil: the first save is due.
@@ -62,7 +63,8 @@ type ManagerOptions struct {
 	// Validate runs what RestoreOrInitialize has restored, and rejects a
 	// checkpoint whose metrics are not those of its receipt.
 	Validate *Validation
-	// Retention decides instead of MaxToKeep and KeepCheckpointEvery, about
+	// Retention decides in the place of MaxToKeep and KeepCheckpointEvery, which
+	// are retention.Latest and retention.Every and cannot be set besides, about
 	// all checkpoints that managers of this name have saved and that were not
 	// preserved for good. What it keeps for another reason than that it is one
 	// of the latest is not listed in the state file, so that a TensorFlow
@@ -188,6 +190,10 @@ func (o *ManagerOptions) check() error {
 		return fmt.Errorf("MaxToKeep is %d, want a positive number, or 0 to keep all", o.MaxToKeep)
 	case o.KeepCheckpointEvery < 0:
 		return fmt.Errorf("KeepCheckpointEvery is %v, want a positive duration, or 0 for none", o.KeepCheckpointEvery)
+	case o.Retention != nil && o.MaxToKeep > 0:
+		return errors.New("MaxToKeep and Retention both say what stays: join retention.Latest to the policy by retention.Any")
+	case o.Retention != nil && o.KeepCheckpointEvery > 0:
+		return errors.New("KeepCheckpointEvery and Retention both say what stays: join retention.Every to the policy by retention.Any")
 	case o.CheckpointInterval < 0:
 		return fmt.Errorf("CheckpointInterval is %d, want a positive number of steps, or 0 for none", o.CheckpointInterval)
 	case o.CheckpointInterval > 0 && o.Every != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/schedule"
 )
@@ -21,30 +22,50 @@ func (m *Manager) remember(ctx context.Context) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 			return err
 		}
-		m.history = m.history.And(schedule.Moment{
-			Step: valueOf(r.Step), Epoch: valueOf(r.Epoch), Time: c.Time, Metrics: r.Metrics,
-		})
+		m.history = m.history.And(moment(m.history, r.Step, r.Epoch, c.Time, r.Metrics))
 	}
 	return nil
 }
 
-func valueOf(n *int64) int64 {
-	if n == nil {
-		return 0
+// moment is that of a save after those of h. What it is not told is as at the
+// save before: a count of 0 would look like a training that begins anew.
+func moment(h schedule.History, step, epoch *int64, at time.Time, metrics map[string]float64) schedule.Moment {
+	m := schedule.Moment{Step: h.Last().Step, Epoch: h.Last().Epoch, Time: at, Metrics: metrics}
+	if step != nil {
+		m.Step = *step
 	}
-	return *n
+	if epoch != nil {
+		m.Epoch = *epoch
+	}
+	return m
 }
 
 // scheduled asks Every. A save that is not written yet counts as made; if it
 // fails it was not, and is due again.
-func (s *save) scheduled() bool {
-	m := s.m
-	s.moment = schedule.Moment{Step: valueOf(s.step), Epoch: valueOf(s.o.Epoch), Time: m.o.Now(), Metrics: s.o.Metrics}
-	reason, due := m.o.Every.Due(m.saves(), s.moment)
+func (s *save) scheduled() (bool, error) {
+	m, before := s.m, s.m.saves()
+	if err := s.tells(); err != nil && !s.o.Force {
+		return false, err
+	}
+	s.moment = moment(before, s.step, s.o.Epoch, m.o.Now(), s.o.Metrics)
+	reason, due := m.o.Every.Due(before, s.moment)
 	if due {
 		m.o.Logger.Info("a save is due", "step", s.moment.Step, "reason", reason)
 	}
-	return due || s.o.Force
+	return due || s.o.Force, nil
+}
+
+// tells returns an error unless the save tells what Every counts: it would
+// never be due, and the training be without checkpoints, unnoticed.
+func (s *save) tells() error {
+	steps, epochs := schedule.Counts(s.m.o.Every)
+	switch {
+	case steps && s.step == nil:
+		return errors.New("option Every counts steps, and nobody tells them: set StepCounter or SaveOptions.Step")
+	case epochs && s.o.Epoch == nil:
+		return errors.New("option Every counts epochs, and nobody tells them: set SaveOptions.Epoch")
+	}
+	return nil
 }
 
 // saves returns the history of saves, those that are under way included.

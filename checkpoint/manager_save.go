@@ -99,7 +99,10 @@ func (s *save) begin(ctx context.Context) (*Saving, error) {
 	if m.closing != nil {
 		return nil, errManagerClosed
 	}
-	if !s.due() {
+	switch due, err := s.due(); {
+	case err != nil:
+		return nil, fmt.Errorf("save: %w", err)
+	case !due:
 		return nil, nil
 	}
 	if m.exact() && s.at != nil {
@@ -136,7 +139,7 @@ type save struct {
 
 // due asks the interval (checkpoint_management.py, CheckpointManager.save). A
 // save that is not written yet counts as made.
-func (s *save) due() bool {
+func (s *save) due() (bool, error) {
 	s.step = s.o.Step
 	if s.m.o.StepCounter != nil {
 		now := s.m.o.StepCounter()
@@ -149,13 +152,13 @@ func (s *save) due() bool {
 		return s.scheduled()
 	}
 	if s.at == nil {
-		return true
+		return true, nil
 	}
 	last := s.m.lastSaved()
 	if s.m.o.CheckpointInterval == 0 || last == nil {
-		return true
+		return true, nil
 	}
-	return *s.at != *last && (s.o.Force || *s.at >= *last+s.m.o.CheckpointInterval)
+	return *s.at != *last && (s.o.Force || *s.at >= *last+s.m.o.CheckpointInterval), nil
 }
 
 // lastSaved returns the step of the newest save, nil if there is none.

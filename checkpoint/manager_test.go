@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -182,6 +183,8 @@ func TestScenario014OptionErrors(t *testing.T) {
 	}{
 		{ManagerOptions{}, ""},
 		{ManagerOptions{MaxToKeep: -1}, "MaxToKeep is -1"},
+		{ManagerOptions{MaxToKeep: 1, Retention: retention.Latest(1)}, "MaxToKeep and Retention both"},
+		{ManagerOptions{KeepCheckpointEvery: 1, Retention: retention.Latest(1)}, "KeepCheckpointEvery and Retention both"},
 		{ManagerOptions{KeepCheckpointEvery: -1}, "KeepCheckpointEvery is -1ns"},
 		{ManagerOptions{CheckpointInterval: 1}, "needs a StepCounter"},
 		{ManagerOptions{CheckpointInterval: -1}, "CheckpointInterval is -1"},

@@ -39,6 +39,8 @@ func (g grid) crossed(last, at int64) bool {
 	return at/g.n > last/g.n
 }
 
+func (g grid) counts() (steps, epochs bool) { return g.unit == "step", g.unit == "epoch" }
+
 func (g grid) check() error {
 	if g.n < 1 {
 		return fmt.Errorf("schedule: each %d %ss: want 1 or more", g.n, g.unit)
@@ -62,6 +64,8 @@ func (a at) Due(h History, now Moment) (string, bool) {
 	}
 	return fmt.Sprintf("step %d of those asked for", a[i]), true
 }
+
+func (a at) counts() (steps, epochs bool) { return true, false }
 
 func (a at) check() error {
 	for _, s := range a {

@@ -54,6 +54,23 @@ func (a anyOf) check() error {
 	return nil
 }
 
+// Counts says what s counts, if it is of this package: steps, epochs, both or
+// neither. Where a Moment does not tell what is counted, s is never due.
+func Counts(s Schedule) (steps, epochs bool) {
+	if c, ok := s.(interface{ counts() (steps, epochs bool) }); ok {
+		return c.counts()
+	}
+	return false, false
+}
+
+func (a anyOf) counts() (steps, epochs bool) {
+	for _, s := range a {
+		counted, done := Counts(s)
+		steps, epochs = steps || counted, epochs || done
+	}
+	return steps, epochs
+}
+
 // Check returns an error if s is of this package and can never be due, such
 // as Steps(0), which would leave a training without checkpoints unnoticed.
 func Check(s Schedule) error {
