@@ -211,6 +211,12 @@ func TestAllThatIsWrongIsToldAtOnceAndNothingChanges(t *testing.T) {
 	if !slices.Equal(n.Value, []int64{4, 5}) || len(report.Status.Skipped()) != 1 || len(report.Status.Converted()) != 1 {
 		t.Errorf("n = %v, skipped %v, converted %v, want 4 5, one each", n.Value, report.Status.Skipped(), report.Status.Converted())
 	}
+	if m := report.Matched; len(m) != 2 || m[0].Variable != "new/w" || m[1].Variable != "n" {
+		t.Errorf("Matched = %v, want new/w and n", m)
+	}
+	if want := []string{"new/deep/b"}; !slices.Equal(report.Untouched, want) || !slices.Contains(report.Unused, "old/deep/b") {
+		t.Errorf("Untouched = %v, Unused = %v, want %v in one and what it would have got in the other", report.Untouched, report.Unused, want)
+	}
 }
 
 func TestDamageChangesNothing(t *testing.T) {

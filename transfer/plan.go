@@ -125,7 +125,7 @@ func (p *plan) alike(a, b string) bool {
 func (p *plan) apply(o *trackable.RestoreOptions) (*Report, error) {
 	d, g, root := newDerived(p.src), &tfproto.TrackableObjectGraph{Nodes: make([]tfproto.TrackableObject, 1)}, new(targets)
 	report := new(Report)
-	used := make(map[string]bool)
+	var all []given // by child of root
 	for i, owner := range p.owners {
 		node, matches := p.node(d, i)
 		if len(matches) == 0 {
@@ -134,10 +134,7 @@ func (p *plan) apply(o *trackable.RestoreOptions) (*Report, error) {
 		if len(matches) < len(owner.Tensors) {
 			p.problem("%s: takes %d tensors together, and only %d are assigned", owner.Path, len(owner.Tensors), len(matches))
 		}
-		report.Matched = append(report.Matched, matches...)
-		for _, m := range matches {
-			used[m.Tensor] = true
-		}
+		all = append(all, given{i, matches})
 		root.add(owner, matches[0].Variable)
 		g.Nodes[0].Children = append(g.Nodes[0].Children, tfproto.ObjectReference{NodeID: int32(len(g.Nodes)), LocalName: root.children[len(root.children)-1].Name})
 		g.Nodes = append(g.Nodes, node)
@@ -153,7 +150,7 @@ func (p *plan) apply(o *trackable.RestoreOptions) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.rest(report, used)
+	p.tell(report, root, all)
 	return report, nil
 }
 
@@ -212,8 +209,31 @@ func (p *plan) provide(d *derived, v variable, t taken) (string, error) {
 	return key, d.put(key, m)
 }
 
-// rest fills in what took no part.
-func (p *plan) rest(report *Report, used map[string]bool) {
+// given is what one object gets.
+type given struct {
+	owner   int
+	matches []Match
+}
+
+// tell fills in who got something and what took no part. What the mode has
+// skipped got nothing, whatever the plan was.
+func (p *plan) tell(report *Report, root *targets, all []given) {
+	skipped, used := make(map[string]bool), make(map[string]bool)
+	for _, m := range report.Status.Skipped() {
+		skipped[m.Object] = true
+	}
+	for i, child := range root.children {
+		if skipped["(root)."+child.Name] {
+			for _, v := range p.varsOf[all[i].owner] {
+				delete(p.takes, v)
+			}
+			continue
+		}
+		report.Matched = append(report.Matched, all[i].matches...)
+		for _, m := range all[i].matches {
+			used[m.Tensor] = true
+		}
+	}
 	for i, v := range p.vars {
 		if _, ok := p.takes[i]; !ok {
 			report.Untouched = append(report.Untouched, v.name)
