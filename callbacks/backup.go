@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
@@ -135,25 +136,31 @@ func (b *BackupAndRestore) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.place(path != "")
-	if path != "" {
-		b.o.Logger.Info("restored", "path", path, "epoch", b.start.epoch, "batch", b.start.batch)
-	}
-	return nil
-}
-
-// place sets where the training goes on.
-func (b *BackupAndRestore) place(restored bool) {
 	b.start.epoch, b.start.batch, b.at = 0, 0, newPosition()
-	if restored {
-		b.at.steps = b.counter.Value[0]
-		b.start.epoch, b.start.batch = b.epoch.Value[0], b.batch.Value[0]+1
-		if n := b.o.BatchesPerEpoch; b.start.batch == 0 || n > 0 && b.start.batch >= n {
-			b.start.epoch, b.start.batch = b.start.epoch+1, 0
+	if path != "" {
+		if err := b.place(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
+		b.o.Logger.Info("restored", "path", path, "epoch", b.start.epoch, "batch", b.start.batch)
 	}
 	b.at.epoch, b.at.epochs, b.at.batch = b.start.epoch, b.start.epoch, b.start.batch-1
 	b.saved = schedule.Since(b.moment(nil))
+	return nil
+}
+
+// place sets where a restored training goes on.
+func (b *BackupAndRestore) place() error {
+	epoch, batch, steps := b.epoch.Value[0], b.batch.Value[0], b.counter.Value[0]
+	// What is before the first batch of all is after epoch -1.
+	if epoch < -1 || epoch < 0 && batch != noBatch || batch < noBatch || steps < 0 || max(epoch, batch) == math.MaxInt64 {
+		return fmt.Errorf("%s, %s and %s are %d, %d and %d, which no training comes to", epochName, batchName, counterName, epoch, batch, steps)
+	}
+	b.at.steps = steps
+	b.start.epoch, b.start.batch = epoch, batch+1
+	if n := b.o.BatchesPerEpoch; b.start.batch == 0 || n > 0 && b.start.batch >= n {
+		b.start.epoch, b.start.batch = epoch+1, 0
+	}
+	return nil
 }
 
 // Position returns where the training goes on: the epoch, and the first of its

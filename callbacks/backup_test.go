@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
+	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // everyBatch, of epochs of three batches.
@@ -276,5 +278,27 @@ func TestWhatACrashLeavesOfTheRemovalIsAnEndedTraining(t *testing.T) {
 	wantOn(t, dir)
 	if _, err := checkpoint.ReadState(background(), storage.Sub(dir, "chief")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("state file: %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestABackupOfAPositionThatCannotBeIsRefused(t *testing.T) {
+	for _, c := range []struct{ epoch, batch, counter int64 }{
+		{-2, -1, 0}, {-1, 0, 0}, {0, -2, 0}, {0, 0, -1}, {math.MaxInt64, -1, 0}, {0, math.MaxInt64, 0},
+	} {
+		dir, m := mem.Dir(), newModel()
+		written := checkpoint.New(nil, checkpoint.Objects{
+			"model":            m,
+			"ckpt_saved_epoch": trackable.NewScalar("ckpt_saved_epoch", c.epoch),
+			"ckpt_saved_batch": trackable.NewScalar("ckpt_saved_batch", c.batch),
+			"train_counter":    trackable.NewScalar("train_counter", c.counter),
+		}, nil)
+		if _, err := written.Save(background(), storage.Sub(dir, "chief"), "ckpt"); err != nil {
+			t.Fatal(err)
+		}
+		b := backup(t, dir, m, nil)
+		if err := b.OnTrainBegin(background()); err == nil || !strings.Contains(err.Error(), "ckpt_saved_epoch") {
+			epoch, batch := b.Position()
+			t.Errorf("%+v: OnTrainBegin = %v, Position %d, %d, want an error that names the values", c, err, epoch, batch)
+		}
 	}
 }

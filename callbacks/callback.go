@@ -77,12 +77,15 @@ type List []Callback
 
 // OnTrainBegin tells all. One that fails keeps those after it from beginning.
 func (l List) OnTrainBegin(ctx context.Context) error {
+	var stop error
 	for _, c := range l {
-		if err := c.OnTrainBegin(ctx); err != nil {
+		if err := c.OnTrainBegin(ctx); errors.Is(err, ErrStop) {
+			stop = err
+		} else if err != nil {
 			return err
 		}
 	}
-	return nil
+	return stop
 }
 
 // OnEpochBegin tells all.

@@ -72,10 +72,7 @@ func NewEarlyStopping(o *EarlyStoppingOptions) (*EarlyStopping, error) {
 	}
 	var err error
 	if e.monitor, err = newMonitor(e.o.Monitor, "val_loss", e.o.Mode); err == nil {
-		err = e.monitor.check()
-	}
-	if err == nil && (e.o.RestoreBestWeights == nil) != (e.o.Model == nil) {
-		err = errors.New("RestoreBestWeights and Model need each other")
+		err = e.check()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("early stopping: %w", err)
@@ -85,6 +82,19 @@ func NewEarlyStopping(o *EarlyStoppingOptions) (*EarlyStopping, error) {
 	e.c = checkpoint.New(e.o.Model, nil, nil)
 	e.state, err = trackable.Struct(&e.s)
 	return e, err
+}
+
+func (e *EarlyStopping) check() error {
+	if err := e.monitor.check(); err != nil {
+		return err
+	}
+	switch b := e.o.Baseline; {
+	case math.IsNaN(e.o.MinDelta) || b != nil && math.IsNaN(*b):
+		return errors.New("MinDelta or Baseline is NaN: nothing would ever be better")
+	case (e.o.RestoreBestWeights == nil) != (e.o.Model == nil):
+		return errors.New("RestoreBestWeights and Model need each other")
+	}
+	return nil
 }
 
 func (e *EarlyStopping) reset() { e.s = stoppingState{Best: e.monitor.best, BestEpoch: -1} }

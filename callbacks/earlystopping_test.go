@@ -124,3 +124,65 @@ func (r *returning) OnEpochEnd(_ context.Context, _ int64, _ callbacks.Logs) err
 	*r.told++
 	return r.err
 }
+
+// stopper ends the training at one of its events.
+type stopper struct {
+	callbacks.None
+	begin, epoch bool
+	ended        int
+}
+
+func (s *stopper) OnTrainBegin(context.Context) error        { return stopIf(s.begin) }
+func (s *stopper) OnEpochBegin(context.Context, int64) error { return stopIf(s.epoch) }
+func (s *stopper) OnTrainEnd(context.Context) error          { s.ended++; return callbacks.ErrStop }
+func stopIf(stop bool) error {
+	if stop {
+		return callbacks.ErrStop
+	}
+	return nil
+}
+
+func TestACallbackMayEndTheTrainingAtAnyEvent(t *testing.T) {
+	for _, c := range []struct {
+		stopper stopper
+		want    int
+	}{
+		{stopper{begin: true}, 0},
+		{stopper{epoch: true}, 0},
+		{stopper{}, 4},
+	} {
+		first, second, trained := c.stopper, stopper{}, 0
+		training := callbacks.Training{Epochs: 2, Batches: 2, Step: func(context.Context, int64, int64) (callbacks.Logs, error) {
+			trained++
+			return nil, nil
+		}}
+		if err := callbacks.Fit(background(), training, &first, &second); err != nil {
+			t.Errorf("%+v: Fit = %v, want nil: ErrStop is a good end", c.stopper, err)
+		}
+		if trained != c.want || first.ended != 1 || second.ended != 1 {
+			t.Errorf("%+v: %d batches, told of the end %d and %d times, want %d, 1 and 1", c.stopper, trained, first.ended, second.ended, c.want)
+		}
+	}
+}
+
+func TestATrainingEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(background())
+	trained := 0
+	training := callbacks.Training{Epochs: 2, Batches: 2, Step: func(context.Context, int64, int64) (callbacks.Logs, error) {
+		trained++
+		cancel()
+		return nil, nil
+	}}
+	if err := callbacks.Fit(ctx, training); err != context.Canceled || trained != 1 {
+		t.Errorf("Fit = %v after %d batches, want %v itself after 1", err, trained, context.Canceled)
+	}
+}
+
+func TestWhatNothingCanSurpassIsRefused(t *testing.T) {
+	nan := math.NaN()
+	for _, o := range []callbacks.EarlyStoppingOptions{{MinDelta: nan}, {Baseline: &nan}} {
+		if _, err := callbacks.NewEarlyStopping(&o); err == nil {
+			t.Errorf("NewEarlyStopping(%+v) = nil, want an error", o)
+		}
+	}
+}

@@ -19,20 +19,21 @@ type Training struct {
 
 // Fit trains, from the Position of a callback that has one, and tells the
 // callbacks. A callback's ErrStop ends the training after the epoch, any other
-// error at once. (TensorFlow: tf.keras.Model.fit)
+// error at once, and so does the end of ctx. (TensorFlow: tf.keras.Model.fit)
 func Fit(ctx context.Context, t Training, callbacks ...Callback) error {
 	all := List(callbacks)
-	if err := all.OnTrainBegin(ctx); err != nil {
-		return err
-	}
+	err := all.OnTrainBegin(ctx)
 	epoch, batch := all.Position()
-	for stop := false; epoch < t.Epochs && !stop; epoch, batch = epoch+1, 0 {
-		err := t.epoch(ctx, all, epoch, batch)
-		if stop = errors.Is(err, ErrStop); err != nil && !stop {
-			return err
-		}
+	for ; err == nil && epoch < t.Epochs; epoch, batch = epoch+1, 0 {
+		err = t.epoch(ctx, all, epoch, batch)
 	}
-	return all.OnTrainEnd(ctx)
+	if err == nil || errors.Is(err, ErrStop) {
+		err = all.OnTrainEnd(ctx)
+	}
+	if errors.Is(err, ErrStop) {
+		return nil
+	}
+	return err
 }
 
 // epoch trains with what is left of an epoch.
@@ -40,7 +41,10 @@ func (t *Training) epoch(ctx context.Context, all List, epoch, batch int64) erro
 	err := all.OnEpochBegin(ctx, epoch)
 	logs := Logs{}
 	for ; batch < t.Batches && err == nil; batch++ {
-		if logs, err = t.Step(ctx, epoch, batch); err == nil {
+		if err = ctx.Err(); err == nil {
+			logs, err = t.Step(ctx, epoch, batch)
+		}
+		if err == nil {
 			err = all.OnBatchEnd(ctx, batch, logs)
 		}
 	}

@@ -10,6 +10,7 @@
 package schedule
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -47,9 +48,15 @@ func (a anyOf) Due(h History, now Moment) (string, bool) {
 
 func (a anyOf) check() error {
 	for _, s := range a {
+		if s == nil {
+			return errors.New("schedule: any of one that is nil")
+		}
 		if err := Check(s); err != nil {
 			return err
 		}
+	}
+	if len(a) == 0 {
+		return errors.New("schedule: any of none")
 	}
 	return nil
 }

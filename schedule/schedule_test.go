@@ -228,6 +228,8 @@ func TestAScheduleThatCanNeverBeDueIsRefused(t *testing.T) {
 		"each 0s":                     schedule.Interval(0),
 		"at step 0":                   schedule.At(1, 0),
 		"at no step":                  schedule.At(),
+		"any of none":                 schedule.Any(),
+		"any of one that is nil":      schedule.Any(schedule.Steps(1), nil),
 		"without name":                schedule.Lowest("", nil),
 		"improvement of acc over NaN": schedule.Highest("acc", &schedule.ImprovedOptions{Threshold: &nan}),
 	} {
