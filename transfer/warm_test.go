@@ -216,6 +216,18 @@ func TestVocabulariesThatCannotBe(t *testing.T) {
 	}
 }
 
+// A shape is only what a file says: where it has no elements nothing is to be
+// counted through.
+func TestAVocabularyOfATensorWithoutElements(t *testing.T) {
+	src, out := newMemory(), &variable{Name: "out"}
+	src.set("out", array(tensor.Shape{1 << 50, 1, 0}))
+	warm(t, flat(out), src, &transfer.WarmStartOptions{VarNameToVocabInfo: map[string]transfer.VocabInfo{
+		"out": {NewVocab: words("b a"), OldVocab: words("a"), NumOOVBuckets: 1, Axis: 1}}})
+	if want := (tensor.Shape{1 << 50, 3, 0}); !out.Shape.Equal(want) {
+		t.Errorf("shape = %v, want %v", out.Shape, want)
+	}
+}
+
 func text(s ...string) tensor.Tensor {
 	t, err := tensor.FromStrings(tensor.Shape{int64(len(s))}, s)
 	if err != nil {

@@ -34,8 +34,8 @@ type LoopOptions struct {
 //
 // The dataset should begin with the batch of that step. Logs are the trainer's
 // metrics by their names in lower case, "loss" the first. When a callback ends
-// the training, Run returns an error that is callbacks.ErrStop, after all were
-// told of the end. (TensorFlow: tf.keras.Model.fit)
+// the training, Run (or NewLoop) returns an error that is callbacks.ErrStop,
+// after all were told of the end. (TensorFlow: tf.keras.Model.fit)
 func NewLoop(ctx context.Context, trainer *train.Trainer, o *LoopOptions, all ...callbacks.Callback) (*train.Loop, error) {
 	t := &telling{ctx: ctx, all: all, epoch: -1}
 	if o != nil {
@@ -48,7 +48,7 @@ func NewLoop(ctx context.Context, trainer *train.Trainer, o *LoopOptions, all ..
 		t.o.StepsPerEpoch = math.MaxInt
 	}
 	if err := t.all.OnTrainBegin(ctx); err != nil {
-		return nil, err
+		return nil, t.stop(err)
 	}
 	var loop *train.Loop
 	// GoMLX panics where it cannot create the variable of the global step.
@@ -86,15 +86,16 @@ func (t *telling) start(*train.Loop, train.Dataset) error {
 // for the beginning of an epoch, which is therefore told after its first step.
 func (t *telling) step(loop *train.Loop, metrics []*tensors.Tensor) error {
 	epoch, batch := int64(loop.LoopStep/t.o.StepsPerEpoch), int64(loop.LoopStep%t.o.StepsPerEpoch)
+	var err error
 	if !t.open {
 		t.epoch, t.open = epoch, true
-		if err := t.all.OnEpochBegin(t.ctx, epoch); err != nil {
-			return t.stop(err)
-		}
+		err = t.all.OnEpochBegin(t.ctx, epoch)
 	}
 	t.logs = logsOf(loop.Trainer, metrics)
-	err := t.all.OnBatchEnd(t.ctx, batch, t.logs)
-	if batch+1 == int64(t.o.StepsPerEpoch) && (err == nil || errors.Is(err, callbacks.ErrStop)) {
+	if err == nil {
+		err = t.all.OnBatchEnd(t.ctx, batch, t.logs)
+	}
+	if err == nil && batch+1 == int64(t.o.StepsPerEpoch) || errors.Is(err, callbacks.ErrStop) {
 		if ended := t.endEpoch(); ended != nil {
 			err = ended
 		}

@@ -196,6 +196,39 @@ func TestWhatALoopTells(t *testing.T) {
 	}
 }
 
+// stopsAfter ends the training after a batch, -1 being the beginning.
+type stopsAfter struct {
+	callbacks.None
+	batch int64
+}
+
+func (s stopsAfter) OnTrainBegin(ctx context.Context) error { return s.OnBatchEnd(ctx, -1, nil) }
+
+func (s stopsAfter) OnBatchEnd(_ context.Context, batch int64, _ callbacks.Logs) error {
+	if batch == s.batch {
+		return callbacks.ErrStop
+	}
+	return nil
+}
+
+// As in Keras, and as callbacks.Fit does it.
+func TestATrainingThatEndsInAnEpochEndsTheEpoch(t *testing.T) {
+	for batch, want := range map[int64][]string{
+		-1: {"begin", "end"},
+		2:  {"begin", "epoch", "0", "1", "2", "done", "end"},
+		4:  {"begin", "epoch", "0", "1", "2", "3", "4", "done", "end"},
+	} {
+		tr, log := newTraining(t, 0), &told{stop: -1}
+		loop, err := gomlx.NewLoop(context.Background(), tr.trainer, &gomlx.LoopOptions{StepsPerEpoch: 5}, stopsAfter{batch: batch}, log)
+		if err == nil {
+			_, err = loop.RunSteps(tr.data, 10)
+		}
+		if !errors.Is(err, callbacks.ErrStop) || !slices.Equal(log.events, want) {
+			t.Errorf("ended after batch %d: told %v, %v, want %v and ErrStop", batch, log.events, err, want)
+		}
+	}
+}
+
 func TestALoopWithoutEpochsIsOneEpoch(t *testing.T) {
 	tr, log := newTraining(t, 0), &told{stop: -1}
 	validated := 0

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/experiment"
 )
@@ -50,9 +51,7 @@ func (t *runTree) draw(a *app, i int, mark, indent string, depth int) {
 	below := t.below[l.Name]
 	if depth == treeDepth && len(below) > 0 {
 		fmt.Fprintf(a.out, "%s└─ ... deeper than %d; --json lists all\n", indent, treeDepth)
-		for _, k := range below {
-			t.drawn[k] = true
-		}
+		t.hide(below)
 		return
 	}
 	for n, k := range below {
@@ -61,6 +60,16 @@ func (t *runTree) draw(a *app, i int, mark, indent string, depth int) {
 			mark, bar = "└─ ", "   "
 		}
 		t.draw(a, k, indent+mark, indent+bar, depth+1)
+	}
+}
+
+// hide counts runs, and all that went on from them, as drawn.
+func (t *runTree) hide(runs []int) {
+	for todo := slices.Clone(runs); len(todo) > 0; todo = todo[1:] {
+		if i := todo[0]; !t.drawn[i] {
+			t.drawn[i] = true
+			todo = append(todo, t.below[t.list[i].Name]...)
+		}
 	}
 }
 
