@@ -26,12 +26,12 @@ func (m *ModelCheckpoint) take(ctx context.Context) error {
 	m.files = nil
 	for _, info := range found {
 		c := retention.Checkpoint{Path: info.Name, Time: info.ModTime}
-		r, err := checkpoint.ReadReceipt(ctx, m.dir, info.Name)
-		switch {
-		case err == nil:
-			c.Time, c.Step, c.Metrics = r.Time, r.Step, r.Metrics
-		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, format.ErrCorrupt):
+		r, err := m.receipt(ctx, info.Name)
+		if err != nil {
 			return err
+		}
+		if r != nil {
+			c.Time, c.Step, c.Epoch, c.Metrics = r.Time, r.Step, r.Epoch, r.Metrics
 		}
 		m.files = append(m.files, c)
 		if v, ok := c.Metrics[m.monitor.metric]; ok && m.monitor.better(v, m.monitor.best) {
@@ -42,6 +42,36 @@ func (m *ModelCheckpoint) take(ctx context.Context) error {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
 	})
 	return nil
+}
+
+// receipt returns the receipt of a file, nil if it has none that can be read.
+func (m *ModelCheckpoint) receipt(ctx context.Context, path string) (*checkpoint.Receipt, error) {
+	r, err := checkpoint.ReadReceipt(ctx, m.dir, path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, format.ErrCorrupt) {
+		return nil, nil
+	}
+	return &r, err
+}
+
+// known returns the list with what people may have written into the receipts
+// since, which a policy is to know: tags, pins and marks; and the sizes.
+func (m *ModelCheckpoint) known(ctx context.Context) ([]retention.Checkpoint, error) {
+	list := slices.Clone(m.files)
+	for i := range list {
+		c := &list[i]
+		r, err := m.receipt(ctx, c.Path)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			continue
+		}
+		c.Tags, c.Pinned, c.Rejected, c.Size = r.Tags, r.Pinned, r.Rejected, 0
+		for _, f := range r.Files {
+			c.Size += f.Size
+		}
+	}
+	return list, nil
 }
 
 // saved adds c to the list.
@@ -84,7 +114,10 @@ func (m *ModelCheckpoint) sweep(ctx context.Context) error {
 	if m.o.Retention == nil || len(m.files) == 0 {
 		return nil
 	}
-	list := slices.Clone(m.files)
+	list, err := m.known(ctx)
+	if err != nil {
+		return err
+	}
 	for i, v := range retention.Judge(m.o.Retention, list) {
 		if v.Fate == retention.Keep || v.Fate == retention.Retain {
 			continue // to be judged again

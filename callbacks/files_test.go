@@ -112,6 +112,39 @@ func TestARetentionPolicyMayKeepTheBest(t *testing.T) {
 	}
 }
 
+func TestARetentionPolicyKnowsTagsAndSizes(t *testing.T) {
+	dir, m := mem.Dir(), newModel()
+	o := &callbacks.ModelCheckpointOptions{Retention: retention.Any(retention.Latest(1), retention.Tagged("release"))}
+	c := modelCheckpoint(t, dir, "cp-{epoch}", m, o)
+	fit(t, m, 1, 1, nil, nil, c)
+	if err := checkpoint.Tag(background(), dir, "cp-1", "release"); err != nil {
+		t.Fatal(err)
+	}
+	fit(t, m, 3, 1, nil, nil, from{epoch: 1}, c)
+	wantOn(t, dir, "cp-1", "cp-3")
+	fit(t, m, 4, 1, nil, nil, from{epoch: 3}, modelCheckpoint(t, dir, "cp-{epoch}", m, o)) // a new process
+	wantOn(t, dir, "cp-1", "cp-4")
+	o = &callbacks.ModelCheckpointOptions{Retention: retention.MaxBytes(1)}
+	fit(t, m, 6, 1, nil, nil, from{epoch: 4}, modelCheckpoint(t, dir, "cp-{epoch}", m, o))
+	wantOn(t, dir, "cp-6")
+}
+
+// Without a StepCounter the steps begin anew with each process.
+func TestAReceiptTellsOnlyStepsThatGoOn(t *testing.T) {
+	dir, m := mem.Dir(), newModel()
+	fit(t, m, 1, 3, nil, nil, modelCheckpoint(t, dir, "a", m, nil))
+	o := &callbacks.ModelCheckpointOptions{StepCounter: func() int64 { return 1000 }}
+	fit(t, m, 1, 3, nil, nil, modelCheckpoint(t, dir, "b", m, o))
+	a, err := checkpoint.ReadReceipt(background(), dir, "a")
+	if err != nil || a.Step != nil || a.Epoch == nil || *a.Epoch != 1 {
+		t.Errorf("receipt of a = %+v, %v, want epoch 1 and no step", a, err)
+	}
+	b, err := checkpoint.ReadReceipt(background(), dir, "b")
+	if err != nil || b.Step == nil || *b.Step != 1000 {
+		t.Errorf("receipt of b = %+v, %v, want step 1000", b, err)
+	}
+}
+
 func TestAFailedSaveIsTriedAgainAtTheNextOccasion(t *testing.T) {
 	root, m := t.TempDir(), newModel()
 	block := filepath.Join(root, "cp")

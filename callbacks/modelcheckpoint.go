@@ -235,12 +235,15 @@ func (m *ModelCheckpoint) improves(logs Logs) bool {
 }
 
 func (m *ModelCheckpoint) save(ctx context.Context, name, reason string, now schedule.Moment) error {
-	o := &checkpoint.SaveAsOptions{Step: &now.Step, Epoch: &now.Epoch, Metrics: now.Metrics}
+	o := &checkpoint.SaveAsOptions{Epoch: &now.Epoch, Metrics: now.Metrics}
+	if m.o.StepCounter != nil { // else it counts from where this process began
+		o.Step = &now.Step
+	}
 	if err := m.c.SaveAs(ctx, m.dir, name, o); err != nil {
 		return err
 	}
 	m.o.Logger.Info("saved", "path", name, "reason", reason, "epoch", m.at.epoch+1)
-	m.saved(retention.Checkpoint{Path: name, Step: &now.Step, Time: now.Time, Metrics: now.Metrics})
+	m.saved(retention.Checkpoint{Path: name, Step: o.Step, Epoch: o.Epoch, Time: now.Time, Metrics: now.Metrics})
 	if m.failed = m.sweep(ctx); m.failed != nil {
 		m.o.Logger.Warn("surplus files stay until the next save", "err", m.failed)
 	}

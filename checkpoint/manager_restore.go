@@ -48,7 +48,7 @@ func (r *restoring) newest(ctx context.Context) (string, error) {
 			return path, nil
 		}
 		if !r.passes(err) {
-			return "", err
+			return "", r.advise(err)
 		}
 		r.mark(ctx, path, err)
 		r.m.o.Logger.Warn("passed over a checkpoint, trying the one before it", "path", path, "err", err)
@@ -66,6 +66,14 @@ func (r *restoring) newest(ctx context.Context) (string, error) {
 // passes reports whether the checkpoint before is tried after err.
 func (r *restoring) passes(err error) bool {
 	return errors.Is(err, ErrRejected) || r.m.o.Fallback && isDamage(err)
+}
+
+// advise says what could be done about damage.
+func (r *restoring) advise(err error) error {
+	if isDamage(err) && !r.m.o.Fallback {
+		return fmt.Errorf("%w (ManagerOptions.Fallback goes back to the one before)", err)
+	}
+	return err
 }
 
 // mark marks a checkpoint that was rejected just now. That it cannot be is

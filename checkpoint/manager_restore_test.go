@@ -42,6 +42,16 @@ func TestFallbackPassesOverWhatIsBroken(t *testing.T) {
 	}
 }
 
+func TestDamageSaysThatThereIsFallback(t *testing.T) {
+	dir := trained(t, []float64{1, 2}, []float64{1, 2})
+	flipMiddle(t, dir, "ckpt-2.index")
+	c, _ := one(0)
+	_, err := newManager(t, c, dir, nil).RestoreOrInitialize(background())
+	if err == nil || !strings.HasSuffix(err.Error(), " (ManagerOptions.Fallback goes back to the one before)") {
+		t.Errorf("RestoreOrInitialize() = %v, want a word about Fallback", err)
+	}
+}
+
 func TestBrokenAndRejectedMixed(t *testing.T) {
 	dir := trained(t, []float64{1, 2, 7, 4, 9, 6}, []float64{1, 2, 3, 4, 5, 6})
 	flipMiddle(t, dir, dataOf("ckpt-6"))

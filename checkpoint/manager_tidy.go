@@ -48,6 +48,6 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
 			return nil
 		}
 	}
-	m.o.Logger.Warn("removed files of a checkpoint that was never complete", "path", s.Path)
+	m.o.Logger.Warn("removed what was left of a checkpoint without index", "path", s.Path)
 	return shelf.Remove(ctx, m.dir, s)
 }

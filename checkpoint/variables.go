@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/tensor"
+	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // Has reports whether the checkpoint has a tensor of that name.
@@ -71,5 +73,16 @@ func LoadVariable(ctx context.Context, dir storage.Dir, path, name string) (tens
 	if bare, ok := strings.CutSuffix(name, ":0"); ok && errors.Is(err, format.ErrNoTensor) {
 		t, err = r.Tensor(bare)
 	}
+	if errors.Is(err, format.ErrNoTensor) {
+		err = fmt.Errorf("load variable of %s: %w", r.Path(), r.almost(name, err))
+	}
 	return t, closing(r, err)
+}
+
+// almost says so where name is that of a variable and not of its tensor.
+func (r *Reader) almost(name string, err error) error {
+	if key := name + "/.ATTRIBUTES/" + trackable.VariableValue; r.Has(key) {
+		return fmt.Errorf("%w (but there is %s)", err, key)
+	}
+	return err
 }

@@ -57,6 +57,11 @@ func TestScenario105ListAndLoadVariables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	_, err := LoadVariable(background(), dir, "", "v")
+	want := "load variable of ckpt-1: v: no such tensor (but there is v/.ATTRIBUTES/VARIABLE_VALUE)"
+	if err == nil || err.Error() != want {
+		t.Errorf("LoadVariable(v) = %v, want %s", err, want)
+	}
 	if _, err := ListVariables(background(), mem.Dir(), ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("ListVariables() of an empty directory = %v, want fs.ErrNotExist", err)
 	}

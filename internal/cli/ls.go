@@ -205,8 +205,8 @@ func (a *app) listRow(c checkpointJSON, several bool) []cell {
 	if several {
 		name = same(c.Path)
 	}
-	if n := cmpOr(c.Step, c.Number); n != nil {
-		step = same(strconv.FormatInt(*n, 10))
+	if c.Step != nil {
+		step = same(strconv.FormatInt(*c.Step, 10))
 	}
 	var when time.Time
 	if c.Time != nil {
@@ -221,13 +221,6 @@ func (a *app) listRow(c checkpointJSON, several bool) []cell {
 	}
 	return []cell{name, step, {text: age(when, a.now())}, stamp(when), size(c.Bytes),
 		same(strconv.Itoa(c.Shards)), same(c.Format), flags, {text: printable(c.metrics("%s=%.4g")), plain: printable(c.metrics("%s=%v"))}}
-}
-
-func cmpOr(a, b *int64) *int64 {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func (c checkpointJSON) flags() string {
