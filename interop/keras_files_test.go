@@ -23,9 +23,12 @@ func TestScenario151TheNewestFileAsTFKerasFindsIt(t *testing.T) {
 	r := random(t)
 	for range 15 {
 		theirs, mine := t.TempDir(), t.TempDir()
-		for range 1 + r.IntN(6) {
+		// All of one age, or each of its own: where only some are the newest,
+		// tf-keras takes the largest name of all, also of the old ones.
+		ages, aged := r.Perm(6), r.Int64N(2)
+		for i := range 1 + r.IntN(6) {
 			name := "f" + strconv.Itoa(r.IntN(20)) + pick(r, "a", "b")
-			at := time.Unix(1000+r.Int64N(4), 0)
+			at := time.Unix(1000+aged*int64(ages[i]), 0)
 			// A file of Keras is one, a checkpoint of ours is where its index is.
 			for _, path := range []string{filepath.Join(theirs, name), filepath.Join(mine, name+".index")} {
 				if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
