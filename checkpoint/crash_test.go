@@ -303,7 +303,7 @@ func TestRollingBackSurvivesACrashAfterEachChange(t *testing.T) {
 			t.Logf("first crash after %d changes: %v", first, err)
 		}
 		run := func(dir storage.Dir, done func()) {
-			if settlePath(background(), dir, "m-1") == nil {
+			if shelf.SettleAt(background(), dir, "m-1", receiptFiles) == nil {
 				done()
 			}
 		}
@@ -330,7 +330,7 @@ func TestRollingBackRemovesWhatOnlyTheNewCheckpointHas(t *testing.T) {
 	if err := c.Write(background(), &mortal{Dir: dir, left: linksReceiptAndData}, "m-1"); !errors.Is(err, errDead) {
 		t.Fatalf("Write() = %v, want it dead", err)
 	}
-	if err := settlePath(background(), dir, "m-1"); err != nil {
+	if err := shelf.SettleAt(background(), dir, "m-1", receiptFiles); err != nil {
 		t.Fatal(err)
 	}
 	wantPaths(t, "files", listing(t, dir), before...)

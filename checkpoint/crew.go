@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/ckpt-dev/ckpt/coordinator"
@@ -26,7 +25,7 @@ import (
 
 // crew is one worker's part in one such save.
 type crew struct {
-	g     coordinator.Group
+	group coordinator.Group
 	begun bool // the others know of this save
 	over  bool // a round has failed
 }
@@ -36,10 +35,13 @@ func newCrew(g coordinator.Group) *crew {
 	if g == nil || g.Size() == 1 {
 		return nil
 	}
-	return &crew{g: g}
+	return &crew{group: g}
 }
 
-func (c *crew) leads() bool { return c.g.Rank() == 0 }
+func (c *crew) leads() bool { return c.group.Rank() == 0 }
+
+// place returns the worker's rank, and how many there are.
+func (c *crew) place() (rank, size int) { return c.group.Rank(), c.group.Size() }
 
 // announcement is what the leader says in the round begin.
 type announcement struct {
@@ -70,7 +72,7 @@ func round[T any](ctx context.Context, c *crew, name string, mine T, failed erro
 			return nil, err
 		}
 	}
-	answers, err := c.g.AllGather(ctx, "checkpoint "+name, text)
+	answers, err := c.group.AllGather(ctx, "checkpoint "+name, text)
 	switch {
 	case failed != nil:
 		return nil, failed
@@ -107,6 +109,13 @@ func (c *crew) finish(ctx context.Context, state string, err error) error {
 	return nil
 }
 
+// begin is the leader's round begin, from which on the others wait for finish.
+func (c *crew) begin(ctx context.Context, a announcement) error {
+	c.begun = true
+	_, err := round(ctx, c, "begin", a, nil)
+	return err
+}
+
 // join is the round begin of the others: ready is why this worker cannot take
 // part, if so.
 func (c *crew) join(ctx context.Context, ready error) (announcement, error) {
@@ -125,43 +134,3 @@ func (c *crew) await(ctx context.Context) (state string, err error) {
 	}
 	return all[0], nil
 }
-
-// follow is a save of a worker that does not lead: ready is why it cannot take
-// part, if so, and told is called with what the leader's state file says.
-func (c *Checkpoint) follow(ctx context.Context, w *writing, ready error, told func(state string)) (skip bool, err error) {
-	done, err := c.use(ctx)
-	if err == nil {
-		defer done()
-	}
-	for _, failed := range []error{c.misuse, ready} {
-		if err == nil {
-			err = failed
-		}
-	}
-	a, err := w.crew.join(ctx, err)
-	if err != nil || a.Skip {
-		return a.Skip, err
-	}
-	entered := false
-	body := func(int64) error {
-		entered, w.path = true, a.Path
-		if err := w.publishPart(ctx, c.hand(w)); err != nil {
-			return err
-		}
-		state, err := w.crew.await(ctx)
-		if err == nil && told != nil {
-			told(state)
-		}
-		return err
-	}
-	if !a.Counts {
-		return false, body(0)
-	}
-	err = c.counting(func(int64) (int64, error) { return a.Count, nil }, body)
-	if !entered {
-		err = w.publishPart(ctx, err) // the others wait to be told
-	}
-	return false, err
-}
-
-var errAsyncWorkers = errors.New("Options.Async with Options.Workers: workers save together, and not asynchronously yet")

@@ -58,7 +58,7 @@ func (v *survey) forget(path string) {
 
 // files returns the files that w has written.
 func (w *writing) files() *shelf.Set {
-	shards := len(w.receipt.Files) - 1 // all others but the index are data
+	shards := len(w.wrote) - 1 // all others but the index are data
 	names := []string{tensorbundle.IndexName(w.path), ReceiptName(w.path)}
 	for i := range shards {
 		names = append(names, tensorbundle.DataName(w.path, i, shards))

@@ -206,7 +206,8 @@ func (s *save) outcome(ctx context.Context, err error) error {
 
 func (s *save) writing() *writing {
 	m, o := s.m, s.o
-	w := &writing{dir: m.dir, now: m.o.Now, start: m.o.Now(), log: m.o.Logger, crew: s.crew, counts: true}
+	w := &writing{now: m.o.Now, start: m.o.Now()}
+	w.dir, w.log, w.crew, w.counts = m.dir, m.o.Logger, s.crew, true
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}
 	m.provenance(&w.receipt)
 	return w

@@ -23,7 +23,7 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 		}
 		if recovery {
 			did = true
-			err = errors.Join(err, settle(ctx, m.dir, sets[of], s))
+			err = errors.Join(err, shelf.Settle(ctx, m.dir, sets[of], s, receiptFiles))
 		} else if s.Index == nil && s.Receipt != nil {
 			did = true
 			err = errors.Join(err, m.removeOrphan(ctx, s))

@@ -32,13 +32,3 @@ func locatePath(ctx context.Context, dir storage.Dir, p string) (shelf.Place, er
 func describes(ctx context.Context, dir storage.Dir, s *shelf.Set) (bool, error) {
 	return shelf.IsDescribed(ctx, dir, s, receiptFiles)
 }
-
-// settle ends an overwrite: main is what is in place, rec the recovery set.
-func settle(ctx context.Context, dir storage.Dir, main, rec *shelf.Set) error {
-	return shelf.Settle(ctx, dir, main, rec, receiptFiles)
-}
-
-// settlePath looks at what there is of a path and settles it.
-func settlePath(ctx context.Context, dir storage.Dir, path string) error {
-	return shelf.SettleAt(ctx, dir, path, receiptFiles)
-}

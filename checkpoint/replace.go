@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"path"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -11,7 +12,7 @@ import (
 )
 
 // replace publishes the pending files over the checkpoint that is there.
-func (w *writing) replace(ctx context.Context, out *output) error {
+func (w *publication) replace(ctx context.Context, out *output) error {
 	if w.main.Complete() {
 		if err := shelf.Link(ctx, w.dir, w.main); err != nil {
 			return err
@@ -30,8 +31,8 @@ func (w *writing) replace(ctx context.Context, out *output) error {
 
 // settled removes the recovery set, or after an error brings it back. If it
 // cannot now, the next opening for writing does.
-func (w *writing) settled(ctx context.Context) {
-	if err := settlePath(context.WithoutCancel(ctx), w.dir, w.path); err != nil {
+func (w *publication) settled(ctx context.Context) {
+	if err := shelf.SettleAt(context.WithoutCancel(ctx), w.dir, w.path, w.told); err != nil {
 		w.log.Warn("recovery files stay until the next save", "path", w.path, "err", err)
 	}
 }
@@ -39,13 +40,13 @@ func (w *writing) settled(ctx context.Context) {
 // dropStale removes the data files of what was there before that the new
 // checkpoint, which is published, has not replaced: they were of another number
 // of shards. No reader looks at them, so it is no failure if they stay.
-func (w *writing) dropStale(ctx context.Context) {
+func (w *publication) dropStale(ctx context.Context) {
 	if w.main == nil {
 		return
 	}
 	var stale []string
 	for _, d := range w.main.Data {
-		if _, ok := w.receipt.file(path.Base(d.Name)); !ok {
+		if !slices.ContainsFunc(w.wrote, func(f shelf.File) bool { return f.Name == path.Base(d.Name) }) {
 			stale = append(stale, d.Name)
 		}
 	}
@@ -57,11 +58,11 @@ func (w *writing) dropStale(ctx context.Context) {
 	}
 }
 
-// look finds out what is there of the path. If an overwrite of it was
+// look finds out whether the path may be written to, and what is there of the path. If an overwrite of it was
 // interrupted, that is brought in order.
-func (w *writing) look(ctx context.Context) error {
-	if w.free {
-		return nil
+func (w *publication) look(ctx context.Context) error {
+	if err := filename.Check(w.path); err != nil || w.free {
+		return err
 	}
 	if is, err := shelf.Occupied(ctx, w.dir, w.path); err != nil || !is {
 		return err
@@ -69,13 +70,13 @@ func (w *writing) look(ctx context.Context) error {
 	if err := w.list(ctx); err != nil || w.rec == nil {
 		return err
 	}
-	if err := settle(ctx, w.dir, w.main, w.rec); err != nil {
+	if err := shelf.Settle(ctx, w.dir, w.main, w.rec, w.told); err != nil {
 		return err
 	}
 	return w.list(ctx)
 }
 
-func (w *writing) list(ctx context.Context) error {
+func (w *publication) list(ctx context.Context) error {
 	sets, err := shelf.Scan(ctx, w.dir, w.path+".")
 	w.main, w.rec = sets[w.path], sets[filename.Recovery(w.path)]
 	return err

@@ -14,7 +14,7 @@ import (
 )
 
 // writeData streams the tensors into the data files.
-func (w *writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, error) {
+func (w *publication) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, error) {
 	f := dataFiles{ctx: ctx, dir: w.dir, path: w.path, files: make([]*tensorbundle.Writer, 1), out: out}
 	if w.policy != nil {
 		all, err := w.describe(ctx)
@@ -33,7 +33,7 @@ func (w *writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Sh
 }
 
 // stream writes the tensors to their files.
-func (w *writing) stream(f *dataFiles) error {
+func (w *publication) stream(f *dataFiles) error {
 	for t, err := range w.tensors {
 		if err == nil {
 			err = f.ctx.Err()
@@ -49,7 +49,7 @@ func (w *writing) stream(f *dataFiles) error {
 }
 
 // describe goes through the tensors and keeps only what they are like.
-func (w *writing) describe(ctx context.Context) ([]sharding.Tensor, error) {
+func (w *publication) describe(ctx context.Context) ([]sharding.Tensor, error) {
 	var all []sharding.Tensor
 	for t, err := range w.tensors {
 		if err == nil {
@@ -71,7 +71,7 @@ func (w *writing) describe(ctx context.Context) ([]sharding.Tensor, error) {
 }
 
 // layout asks the policy.
-func (w *writing) layout(all []sharding.Tensor) (*sharding.Layout, error) {
+func (w *publication) layout(all []sharding.Tensor) (*sharding.Layout, error) {
 	policy := w.policy
 	if policy == nil {
 		policy = sharding.ByWorker()

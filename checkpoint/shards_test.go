@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -250,28 +250,6 @@ func TestAShardLargerThanItsLimitIsLogged(t *testing.T) {
 	}
 }
 
-func TestPartsThatLieInARowAreNotCopied(t *testing.T) {
-	v := floats(t, 4, 2, 3).t
-	for part, copied := range map[string]bool{"1,2:0,2:0,3": false, "2,1:1,1:0,3": false, "2,1:1,1:1,2": false, "0,2:0,1:0,3": true} {
-		region, err := tensor.ParseSlice(part)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := partOf(format.Named{Name: "v", Tensor: v}, sharding.Part{Slice: &region, Full: v.Shape()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want, err := v.Slice(region)
-		if err != nil || !got.Tensor.Equal(want) {
-			t.Errorf("partOf(%s) is wrong (%v)", part, err)
-		}
-		at := ((region.Start[0]*2+region.Start[1])*3 + region.Start[2]) * 4
-		if shares := &got.Tensor.Bytes()[0] == &v.Bytes()[at]; shares == copied {
-			t.Errorf("partOf(%s): copied is %v, want %v", part, !shares, copied)
-		}
-	}
-}
-
 // sharded returns options under which one's checkpoint has n data files, of 1 to 3.
 func sharded(n int) *Options {
 	return &Options{Sharding: sharding.Func(fmt.Sprint(n, " files"), func(tensors []sharding.Tensor) ([]sharding.Shard, error) {
@@ -329,7 +307,7 @@ func TestOverwritingWithAnotherShardCountSurvivesACrashAfterEachChange(t *testin
 					t.Errorf("restored %v after %d writes", got, done)
 				}
 				// The next writer puts right what is not.
-				if err := settlePath(background(), left, "m-1"); err != nil {
+				if err := shelf.SettleAt(background(), left, "m-1", receiptFiles); err != nil {
 					t.Error(err)
 				}
 				if done == 1 {

@@ -15,7 +15,7 @@ import (
 
 // snapshot makes w's tensors copies of what they are now, so that w can be
 // written while the objects change.
-func (w *writing) snapshot(ctx context.Context) error {
+func (w *publication) snapshot(ctx context.Context) error {
 	var copied []format.Named
 	for t, err := range w.tensors {
 		if err == nil {
@@ -56,7 +56,7 @@ func sequence(list []format.Named) iter.Seq2[format.Named, error] {
 // lookAgain is for what is written later than its path was chosen: somebody
 // else of this process, with another Checkpoint, may have taken it since. One
 // that counts is never written over that.
-func (w *writing) lookAgain(ctx context.Context, counts bool) error {
+func (w *publication) lookAgain(ctx context.Context, counts bool) error {
 	w.free = false
 	if !counts {
 		return nil

@@ -6,23 +6,17 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
-	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // publishTogether is publish of the worker that leads.
-func (w *writing) publishTogether(ctx context.Context) error {
-	if err := filename.Check(w.path); err != nil {
-		return err
-	}
+func (w *publication) publishTogether(ctx context.Context) error {
 	if err := w.look(ctx); err != nil {
 		return err
 	}
-	w.crew.begun = true
-	a := announcement{Path: w.path, Counts: w.counts, Count: w.receipt.SaveCounter}
-	if _, err := round(ctx, w.crew, "begin", a, nil); err != nil {
+	if err := w.crew.begin(ctx, announcement{Path: w.path, Counts: w.counts, Count: w.count}); err != nil {
 		return err
 	}
 	return w.publishPart(ctx, nil)
@@ -37,7 +31,7 @@ type written struct {
 
 // publishPart writes and publishes one worker's part of the checkpoint; the
 // leader's has receipt and index too. ready is why that cannot be, if so.
-func (w *writing) publishPart(ctx context.Context, ready error) (err error) {
+func (w *publication) publishPart(ctx context.Context, ready error) (err error) {
 	var mine []sharding.Tensor
 	if ready == nil {
 		mine, ready = w.describe(ctx)
@@ -60,7 +54,7 @@ func (w *writing) publishPart(ctx context.Context, ready error) (err error) {
 }
 
 // writePart writes this worker's data files.
-func (w *writing) writePart(ctx context.Context, out *output, lists [][]sharding.Tensor) ([]written, error) {
+func (w *publication) writePart(ctx context.Context, out *output, lists [][]sharding.Tensor) ([]written, error) {
 	dealt, err := deal(lists)
 	if err != nil {
 		return nil, err
@@ -69,7 +63,7 @@ func (w *writing) writePart(ctx context.Context, out *output, lists [][]sharding
 	if err != nil {
 		return nil, err
 	}
-	rank, size := w.crew.g.Rank(), w.crew.g.Size()
+	rank, size := w.crew.place()
 	f := dataFiles{
 		ctx: ctx, dir: w.dir, path: w.path, out: out,
 		layout: l, left: len(lists[rank]), files: make([]*tensorbundle.Writer, len(l.Shards)),
@@ -94,7 +88,7 @@ func (w *writing) writePart(ctx context.Context, out *output, lists [][]sharding
 
 // publishData publishes the data files when the leader is ready; failed is why
 // it is not.
-func (w *writing) publishData(ctx context.Context, out *output, failed error) error {
+func (w *publication) publishData(ctx context.Context, out *output, failed error) error {
 	if _, err := round(ctx, w.crew, "publish", struct{}{}, failed); err != nil {
 		return err
 	}
@@ -103,7 +97,7 @@ func (w *writing) publishData(ctx context.Context, out *output, failed error) er
 }
 
 // publishLed is what the leader does around that.
-func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) error {
+func (w *publication) publishLed(ctx context.Context, out *output, all [][]written) error {
 	shards, err := collect(all)
 	if err == nil {
 		err = w.writeIndex(ctx, out, shards)
@@ -134,10 +128,10 @@ func (w *writing) publishLed(ctx context.Context, out *output, all [][]written) 
 }
 
 // replaces reports whether there is a checkpoint of this path.
-func (w *writing) replaces() bool { return w.main != nil && w.main.Index != nil }
+func (w *publication) replaces() bool { return w.main != nil && w.main.Index != nil }
 
 // publishAround publishes the receipt before, and the index after all data.
-func (w *writing) publishAround(ctx context.Context, out *output, failed error) error {
+func (w *publication) publishAround(ctx context.Context, out *output, failed error) error {
 	if failed == nil {
 		failed = storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt})
 	}
