@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/coordinator"
+	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/queue"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/sharding"
@@ -107,7 +108,7 @@ func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
 		c.o.Now = time.Now
 	}
 	if c.o.Async != nil {
-		if c.misuse = c.o.Async.check(); c.misuse == nil && newCrew(c.o.Workers) != nil {
+		if c.misuse = c.o.Async.check(); c.misuse == nil && crew.New(c.o.Workers) != nil {
 			c.misuse = errAsyncWorkers
 		}
 	}

@@ -17,17 +17,17 @@ func (c *Checkpoint) follow(ctx context.Context, w *writing, ready error, told f
 			err = failed
 		}
 	}
-	a, err := w.crew.join(ctx, err)
+	a, err := w.Crew.Join(ctx, err)
 	if err != nil || a.Skip {
 		return a.Skip, err
 	}
 	entered := false
 	body := func(int64) error {
-		entered, w.path = true, a.Path
-		if err := w.publishPart(ctx, c.hand(w)); err != nil {
+		entered, w.Path = true, a.Path
+		if err := w.PublishPart(ctx, c.hand(w)); err != nil {
 			return err
 		}
-		state, err := w.crew.await(ctx)
+		state, err := w.Crew.Await(ctx)
 		if err == nil && told != nil {
 			told(state)
 		}
@@ -38,7 +38,7 @@ func (c *Checkpoint) follow(ctx context.Context, w *writing, ready error, told f
 	}
 	err = c.counting(func(int64) (int64, error) { return a.Count, nil }, body)
 	if !entered {
-		err = w.publishPart(ctx, err) // the others wait to be told
+		err = w.PublishPart(ctx, err) // the others wait to be told
 	}
 	return false, err
 }

@@ -103,7 +103,7 @@ type events []func(ctx context.Context)
 // committed notes that w is the latest checkpoint.
 func (m *Manager) committed(w *writing) {
 	if h := m.o.Hooks; h != nil && h.AfterCommit != nil {
-		e := Event{Path: w.path, Receipt: w.receipt.clone(), Bytes: w.size(), Duration: w.receipt.Duration}
+		e := Event{Path: w.Path, Receipt: w.receipt.clone(), Bytes: w.size(), Duration: w.receipt.Duration}
 		m.events = append(m.events, func(ctx context.Context) { m.told(ctx, "AfterCommit", h.AfterCommit, e) })
 	}
 }

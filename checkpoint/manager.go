@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/schedule"
@@ -166,7 +167,7 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 		m.o.Async = c.o.Async
 	}
 	err := m.o.check()
-	if err == nil && m.o.Async != nil && newCrew(c.o.Workers) != nil {
+	if err == nil && m.o.Async != nil && crew.New(c.o.Workers) != nil {
 		err = errAsyncWorkers
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 	w := s.writing()
 	err := s.openOnce(ctx)
 	if err == nil {
-		err = s.counted(ctx, w, func() error { return w.snapshot(ctx) })
+		err = s.counted(ctx, w, func() error { return w.Snapshot(ctx) })
 	}
 	if err != nil {
 		return nil, s.outcome(ctx, err)
@@ -63,7 +63,7 @@ func (s *save) writeLater(ctx context.Context, w *writing) error {
 	err := dirlock.InTurn(ctx, m.lock, func() error {
 		err := m.openForWriting(ctx)
 		if err == nil {
-			err = w.lookAgain(ctx, s.o.CheckpointNumber == nil)
+			err = w.LookAgain(ctx, s.o.CheckpointNumber == nil)
 		}
 		if err == nil {
 			err = s.write(ctx, w)

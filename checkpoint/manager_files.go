@@ -42,12 +42,12 @@ func (m *Manager) surveyAndTidy(ctx context.Context) error {
 
 // saved notes what a save has written.
 func (v *survey) saved(w *writing, name string) {
-	if n, ok := filename.NumberOf(name, w.path); ok {
+	if n, ok := filename.NumberOf(name, w.Path); ok {
 		v.top = max(v.top, n)
 	}
-	v.sets[w.path] = w.files()
+	v.sets[w.Path] = w.files()
 	// Of what was there before, some may have stayed.
-	v.stale = v.stale || w.main != nil
+	v.stale = v.stale || w.Replaced()
 }
 
 // forget drops what is not managed any more.
@@ -58,14 +58,14 @@ func (v *survey) forget(path string) {
 
 // files returns the files that w has written.
 func (w *writing) files() *shelf.Set {
-	shards := len(w.wrote) - 1 // all others but the index are data
-	names := []string{tensorbundle.IndexName(w.path), ReceiptName(w.path)}
+	shards := len(w.Wrote) - 1 // all others but the index are data
+	names := []string{tensorbundle.IndexName(w.Path), ReceiptName(w.Path)}
 	for i := range shards {
-		names = append(names, tensorbundle.DataName(w.path, i, shards))
+		names = append(names, tensorbundle.DataName(w.Path, i, shards))
 	}
 	sets := make(shelf.Sets)
 	for _, name := range names {
 		sets.Add(storage.Info{Name: name})
 	}
-	return sets[w.path]
+	return sets[w.Path]
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 )
 
@@ -19,7 +20,7 @@ import (
 func (m *Manager) restoreNewest(ctx context.Context) (string, error) {
 	r := &restoring{m: m}
 	if m.o.Fallback || m.o.Validate != nil {
-		r.crew = newCrew(m.c.o.Workers)
+		r.crew = crew.New(m.c.o.Workers)
 	}
 	path, err := r.newest(ctx)
 	m.passedOver(r.passed)
@@ -33,7 +34,7 @@ func (m *Manager) restoreNewest(ctx context.Context) (string, error) {
 // restoring is one call of RestoreOrInitialize.
 type restoring struct {
 	m      *Manager
-	crew   *crew // nil: this worker decides alone
+	crew   *crew.Worker // nil: this worker decides alone
 	passed []Broken
 	holds  string // the checkpoint that was restored, and rejected after that
 }
@@ -80,7 +81,7 @@ func (r *restoring) advise(err error) error {
 // told, and changes nothing about this restore.
 func (r *restoring) mark(ctx context.Context, path string, err error) {
 	var v *verdict
-	if !errors.As(err, &v) || r.crew != nil && !r.crew.leads() {
+	if !errors.As(err, &v) || r.crew != nil && !r.crew.Leads() {
 		return
 	}
 	if failed := Reject(ctx, r.m.dir, path, v.reason); failed != nil {
@@ -110,7 +111,7 @@ func (r *restoring) agree(ctx context.Context, path string, err error) error {
 			mine.Reason = v.reason
 		}
 	}
-	all, failed := round(ctx, r.crew, "restored", mine, failed)
+	all, failed := crew.Round(ctx, r.crew, "restored", mine, failed)
 	if failed != nil || err != nil {
 		return cmp.Or(failed, err)
 	}

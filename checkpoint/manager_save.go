@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
@@ -86,7 +87,7 @@ func (m *Manager) Begin(ctx context.Context, o *SaveOptions) (*Saving, error) {
 }
 
 func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {
-	s := &save{m: m, o: o.clone(), crew: newCrew(m.c.o.Workers)}
+	s := &save{m: m, o: o.clone(), crew: crew.New(m.c.o.Workers)}
 	if s.crew != nil {
 		return s.together(ctx)
 	}
@@ -132,7 +133,7 @@ type save struct {
 	step *int64 // for the receipt
 	at   *int64 // what StepCounter returns
 	path string
-	crew *crew // nil: this worker is alone
+	crew *crew.Worker // nil: this worker is alone
 
 	moment schedule.Moment // for Every
 }
@@ -207,7 +208,7 @@ func (s *save) outcome(ctx context.Context, err error) error {
 func (s *save) writing() *writing {
 	m, o := s.m, s.o
 	w := &writing{now: m.o.Now, start: m.o.Now()}
-	w.dir, w.log, w.crew, w.counts = m.dir, m.o.Logger, s.crew, true
+	w.Dir, w.Log, w.Crew, w.Counts = m.dir, m.o.Logger, s.crew, true
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}
 	m.provenance(&w.receipt)
 	return w
@@ -219,7 +220,7 @@ func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
 	next := func(was int64) (int64, error) { return s.next(ctx, w, was) }
 	return s.m.c.counting(next, func(count int64) error {
 		s.path = filename.Numbered(s.m.o.CheckpointName, s.number(count))
-		w.path = s.path
+		w.Path = s.path
 		if err := s.m.o.Hooks.before(ctx, s.m, s.path); err != nil {
 			return err
 		}
@@ -298,7 +299,7 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 	if err != nil {
 		return ledger{}, err
 	}
-	if err := w.publish(ctx); err != nil {
+	if err := w.Publish(ctx); err != nil {
 		return ledger{}, err
 	}
 	next = next.saved(w.entry())
@@ -326,7 +327,7 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 	}
 	is, err := shelf.Occupied(ctx, s.m.dir, filename.Numbered(s.m.o.CheckpointName, n))
 	if err != nil || !is {
-		w.free = true
+		w.Free = true
 		return n, err
 	}
 	// Somebody else writes checkpoints of this name.
@@ -350,7 +351,7 @@ func (s *save) number(count int64) int64 {
 
 // entry returns what the manager's list has of w.
 func (w *writing) entry() retention.Checkpoint {
-	c := w.receipt.checkpoint(w.path, w.receipt.Time)
+	c := w.receipt.checkpoint(w.Path, w.receipt.Time)
 	c.Verified = true // every byte of it was written by this process, and flushed
 	return c
 }

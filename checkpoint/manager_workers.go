@@ -7,13 +7,13 @@ import (
 
 // together is one worker's part in a save of all.
 func (s *save) together(ctx context.Context) (*Saving, error) {
-	if s.crew.leads() {
+	if s.crew.Leads() {
 		handle, err := s.begin(ctx)
 		text, failed := s.m.l.state().text()
 		if err == nil {
 			err = failed
 		}
-		if err = s.crew.finish(ctx, string(text), err); err != nil {
+		if err = s.crew.Finish(ctx, string(text), err); err != nil {
 			return nil, err
 		}
 		return handle, nil
@@ -28,7 +28,7 @@ func (s *save) together(ctx context.Context) (*Saving, error) {
 	}
 	w := s.writing()
 	skip, err := s.m.c.follow(ctx, w, ready, s.m.follow)
-	s.path = w.path
+	s.path = w.Path
 	if err != nil {
 		return nil, s.outcome(ctx, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -42,12 +43,12 @@ func (c *Checkpoint) newPlainSave(dir storage.Dir, prefix string) *plainSave {
 // them, and writes them by write: at once, or with Async later.
 func (s *plainSave) run(ctx context.Context, prepare func(context.Context, func() error) error, write func(context.Context) error) error {
 	c := s.c
-	s.w.dir, s.w.now, s.w.start, s.w.log = s.dir, c.o.Now, c.o.Now(), c.o.Logger
-	if s.w.crew = newCrew(c.o.Workers); s.w.crew == nil {
+	s.w.Dir, s.w.now, s.w.start, s.w.Log = s.dir, c.o.Now, c.o.Now(), c.o.Logger
+	if s.w.Crew = crew.New(c.o.Workers); s.w.Crew == nil {
 		return s.runAlone(ctx, prepare, write)
 	}
-	if s.w.crew.leads() {
-		return s.w.crew.finish(ctx, "", s.runAlone(ctx, prepare, write))
+	if s.w.Crew.Leads() {
+		return s.w.Crew.Finish(ctx, "", s.runAlone(ctx, prepare, write))
 	}
 	_, err := c.follow(ctx, &s.w, nil, nil)
 	return err
@@ -92,11 +93,11 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 	if err != nil {
 		return err
 	}
-	if err := prepare(ctx, func() error { return s.w.snapshot(ctx) }); err != nil {
+	if err := prepare(ctx, func() error { return s.w.Snapshot(ctx) }); err != nil {
 		return alsoFailed(err, lock.Unlock())
 	}
 	s.lock, ctx = lock, context.WithoutCancel(ctx)
-	c.later(s.w.path, c.o.Async, c, func() error { return s.writeLater(ctx, write) }, s.ended)
+	c.later(s.w.Path, c.o.Async, c, func() error { return s.writeLater(ctx, write) }, s.ended)
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (s *plainSave) writeLater(ctx context.Context, write func(context.Context) 
 	return dirlock.InTurn(ctx, s.lock, func() error {
 		err := s.look(ctx)
 		if err == nil {
-			err = s.w.lookAgain(ctx, s.counts)
+			err = s.w.LookAgain(ctx, s.counts)
 		}
 		if err == nil {
 			err = write(ctx)
@@ -132,11 +133,11 @@ func (s *plainSave) failed(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrReplaced):
-		log.Warn("save replaced by a newer one before it was written", "path", s.w.path)
+		log.Warn("save replaced by a newer one before it was written", "path", s.w.Path)
 	default:
-		log.Error("save failed", "path", s.w.path, "err", err)
+		log.Error("save failed", "path", s.w.Path, "err", err)
 	}
-	return fmt.Errorf("%s %s: %w", verb, s.w.path, err)
+	return fmt.Errorf("%s %s: %w", verb, s.w.Path, err)
 }
 
 // look reads the state file that the save is to change, if any.
@@ -167,12 +168,12 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 		if s.c.o.Exactly.On() {
 			return after(was)
 		}
-		n, s.w.free, err = nextFree(ctx, s.below, s.base, s.state, was)
+		n, s.w.Free, err = nextFree(ctx, s.below, s.base, s.state, was)
 		return n, err
 	}
-	s.counts, s.w.counts = true, true
+	s.counts, s.w.Counts = true, true
 	return s.c.counting(next, func(count int64) error {
-		s.w.path = filename.Numbered(s.prefix, count)
+		s.w.Path = filename.Numbered(s.prefix, count)
 		if err := s.c.hand(&s.w); err != nil {
 			return err
 		}
@@ -182,8 +183,8 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 
 // writeAndRecord writes the checkpoint and then makes it the latest.
 func (s *plainSave) writeAndRecord(ctx context.Context) error {
-	if err := s.w.publish(ctx); err != nil {
+	if err := s.w.Publish(ctx); err != nil {
 		return err
 	}
-	return WriteState(ctx, s.below, s.state.withUnmanaged(path.Base(s.w.path)))
+	return WriteState(ctx, s.below, s.state.withUnmanaged(path.Base(s.w.Path)))
 }

@@ -42,7 +42,7 @@ func (c *Checkpoint) save(ctx context.Context, dir storage.Dir, prefix string) (
 	if errors.Is(err, ErrSkipped) {
 		return "", nil
 	}
-	return s.w.path, err
+	return s.w.Path, err
 }
 
 // readToKeep reads what the next state file is to keep of this one. TensorFlow

@@ -30,7 +30,7 @@ func (c *Checkpoint) SaveAs(ctx context.Context, dir storage.Dir, name string, o
 	err := filename.Check(name)
 	if err == nil {
 		s := c.newPlainSave(dir, name)
-		s.w.path = name
+		s.w.Path = name
 		r := Receipt{Writer: WriterSave, Step: o.Step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags}
 		s.w.receipt = r.clone()
 		err = s.run(ctx, s.handed, s.writeAndRecord)

@@ -6,13 +6,14 @@ import (
 	"os"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/publish"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // writing is a checkpoint of the objects on its way to a directory.
 type writing struct {
-	publication
+	publish.Writing
 	receipt Receipt // what the caller knows of it
 	start   time.Time
 	now     func() time.Time
@@ -27,8 +28,8 @@ type writing struct {
 // (TensorFlow: tf.train.Checkpoint.write)
 func (c *Checkpoint) Write(ctx context.Context, dir storage.Dir, path string) error {
 	s := &plainSave{c: c, dir: dir}
-	s.w.path, s.w.receipt.Writer = path, WriterWrite
-	err := s.run(ctx, s.handed, s.w.publish)
+	s.w.Path, s.w.receipt.Writer = path, WriterWrite
+	err := s.run(ctx, s.handed, s.w.Publish)
 	if err != nil {
 		err = fmt.Errorf("write %s: %w", path, err)
 	}
@@ -42,9 +43,9 @@ func (c *Checkpoint) hand(w *writing) error {
 		return c.misuse
 	}
 	root, attached := c.node0()
-	w.tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
-	w.policy, w.count = c.o.Sharding, c.SaveCounter()
-	w.text, w.told = w.receiptText, receiptFiles
+	w.Tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
+	w.Policy, w.Count = c.o.Sharding, c.SaveCounter()
+	w.ReceiptText, w.Told = w.receiptText, receiptFiles
 	return nil
 }
 
@@ -53,10 +54,10 @@ func (c *Checkpoint) hand(w *writing) error {
 func (w *writing) receiptText() ([]byte, error) {
 	r := &w.receipt
 	r.Files = nil
-	for _, f := range w.wrote {
+	for _, f := range w.Wrote {
 		r.Files = append(r.Files, ReceiptFile(f))
 	}
-	r.Schema, r.Path, r.SaveCounter, r.PID = receiptSchema, w.path, w.count, os.Getpid()
+	r.Schema, r.Path, r.SaveCounter, r.PID = receiptSchema, w.Path, w.Count, os.Getpid()
 	// A host without a name is no reason not to save.
 	r.Host, _ = os.Hostname()
 	r.stamp()

@@ -1,10 +1,11 @@
-package checkpoint
+package publish
 
 import (
 	"context"
 	"fmt"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/sharding"
@@ -12,14 +13,14 @@ import (
 )
 
 // publishTogether is publish of the worker that leads.
-func (w *publication) publishTogether(ctx context.Context) error {
+func (w *Writing) publishTogether(ctx context.Context) error {
 	if err := w.look(ctx); err != nil {
 		return err
 	}
-	if err := w.crew.begin(ctx, announcement{Path: w.path, Counts: w.counts, Count: w.count}); err != nil {
+	if err := w.Crew.Begin(ctx, crew.Announcement{Path: w.Path, Counts: w.Counts, Count: w.Count}); err != nil {
 		return err
 	}
-	return w.publishPart(ctx, nil)
+	return w.PublishPart(ctx, nil)
 }
 
 // written is a data file that a worker has written.
@@ -29,32 +30,32 @@ type written struct {
 	Shard  tensorbundle.Shard
 }
 
-// publishPart writes and publishes one worker's part of the checkpoint; the
+// PublishPart writes and publishes one worker's part of the checkpoint; the
 // leader's has receipt and index too. ready is why that cannot be, if so.
-func (w *publication) publishPart(ctx context.Context, ready error) (err error) {
+func (w *Writing) PublishPart(ctx context.Context, ready error) (err error) {
 	var mine []sharding.Tensor
 	if ready == nil {
 		mine, ready = w.describe(ctx)
 	}
-	lists, err := round(ctx, w.crew, "plan", mine, ready)
+	lists, err := crew.Round(ctx, w.Crew, "plan", mine, ready)
 	if err != nil {
 		return err
 	}
 	var out output
 	defer func() { err = out.end(err) }()
 	files, err := w.writePart(ctx, &out, lists)
-	all, err := round(ctx, w.crew, "written", files, err)
+	all, err := crew.Round(ctx, w.Crew, "written", files, err)
 	if err != nil {
 		return err
 	}
-	if w.crew.leads() {
+	if w.Crew.Leads() {
 		return w.publishLed(ctx, &out, all)
 	}
 	return w.publishData(ctx, &out, nil)
 }
 
 // writePart writes this worker's data files.
-func (w *publication) writePart(ctx context.Context, out *output, lists [][]sharding.Tensor) ([]written, error) {
+func (w *Writing) writePart(ctx context.Context, out *output, lists [][]sharding.Tensor) ([]written, error) {
 	dealt, err := deal(lists)
 	if err != nil {
 		return nil, err
@@ -63,9 +64,9 @@ func (w *publication) writePart(ctx context.Context, out *output, lists [][]shar
 	if err != nil {
 		return nil, err
 	}
-	rank, size := w.crew.place()
+	rank, size := w.Crew.Place()
 	f := dataFiles{
-		ctx: ctx, dir: w.dir, path: w.path, out: out,
+		ctx: ctx, dir: w.Dir, path: w.Path, out: out,
 		layout: l, left: len(lists[rank]), files: make([]*tensorbundle.Writer, len(l.Shards)),
 		// The graph is of nobody, and as such in a file that the leader writes.
 		mine: func(shard int) bool { return l.Shards[shard][0].Worker%size == rank },
@@ -88,16 +89,16 @@ func (w *publication) writePart(ctx context.Context, out *output, lists [][]shar
 
 // publishData publishes the data files when the leader is ready; failed is why
 // it is not.
-func (w *publication) publishData(ctx context.Context, out *output, failed error) error {
-	if _, err := round(ctx, w.crew, "publish", struct{}{}, failed); err != nil {
+func (w *Writing) publishData(ctx context.Context, out *output, failed error) error {
+	if _, err := crew.Round(ctx, w.Crew, "publish", struct{}{}, failed); err != nil {
 		return err
 	}
-	_, err := round(ctx, w.crew, "data", struct{}{}, storage.CommitAll(ctx, w.dir, out.data))
+	_, err := crew.Round(ctx, w.Crew, "data", struct{}{}, storage.CommitAll(ctx, w.Dir, out.data))
 	return err
 }
 
 // publishLed is what the leader does around that.
-func (w *publication) publishLed(ctx context.Context, out *output, all [][]written) error {
+func (w *Writing) publishLed(ctx context.Context, out *output, all [][]written) error {
 	shards, err := collect(all)
 	if err == nil {
 		err = w.writeIndex(ctx, out, shards)
@@ -106,13 +107,13 @@ func (w *publication) publishLed(ctx context.Context, out *output, all [][]writt
 		err = w.writeReceipt(ctx, out)
 	}
 	if err == nil && w.replaces() && w.main.Complete() {
-		err = shelf.Link(ctx, w.dir, w.main)
+		err = shelf.Link(ctx, w.Dir, w.main)
 	}
 	if !w.replaces() {
 		err = w.publishAround(ctx, out, err)
 	} else {
 		told := false
-		locked := dirlock.BetweenSweeps(ctx, w.dir, dirlock.PinPatience, func() error {
+		locked := dirlock.BetweenSweeps(ctx, w.Dir, dirlock.PinPatience, func() error {
 			told, err = true, w.publishAround(ctx, out, err)
 			return err
 		})
@@ -128,17 +129,17 @@ func (w *publication) publishLed(ctx context.Context, out *output, all [][]writt
 }
 
 // replaces reports whether there is a checkpoint of this path.
-func (w *publication) replaces() bool { return w.main != nil && w.main.Index != nil }
+func (w *Writing) replaces() bool { return w.main != nil && w.main.Index != nil }
 
 // publishAround publishes the receipt before, and the index after all data.
-func (w *publication) publishAround(ctx context.Context, out *output, failed error) error {
+func (w *Writing) publishAround(ctx context.Context, out *output, failed error) error {
 	if failed == nil {
-		failed = storage.CommitAll(ctx, w.dir, []storage.Pending{out.receipt})
+		failed = storage.CommitAll(ctx, w.Dir, []storage.Pending{out.receipt})
 	}
 	if err := w.publishData(ctx, out, failed); err != nil {
 		return err
 	}
-	return storage.CommitAll(ctx, w.dir, []storage.Pending{out.index})
+	return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.index})
 }
 
 // collect puts together what the workers have written.

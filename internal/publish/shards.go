@@ -1,4 +1,4 @@
-package checkpoint
+package publish
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 )
 
 // writeData streams the tensors into the data files.
-func (w *publication) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, error) {
-	f := dataFiles{ctx: ctx, dir: w.dir, path: w.path, files: make([]*tensorbundle.Writer, 1), out: out}
-	if w.policy != nil {
+func (w *Writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, error) {
+	f := dataFiles{ctx: ctx, dir: w.Dir, path: w.Path, files: make([]*tensorbundle.Writer, 1), out: out}
+	if w.Policy != nil {
 		all, err := w.describe(ctx)
 		if err == nil {
 			f.layout, err = w.layout(all)
@@ -33,8 +33,8 @@ func (w *publication) writeData(ctx context.Context, out *output) ([]tensorbundl
 }
 
 // stream writes the tensors to their files.
-func (w *publication) stream(f *dataFiles) error {
-	for t, err := range w.tensors {
+func (w *Writing) stream(f *dataFiles) error {
+	for t, err := range w.Tensors {
 		if err == nil {
 			err = f.ctx.Err()
 		}
@@ -49,9 +49,9 @@ func (w *publication) stream(f *dataFiles) error {
 }
 
 // describe goes through the tensors and keeps only what they are like.
-func (w *publication) describe(ctx context.Context) ([]sharding.Tensor, error) {
+func (w *Writing) describe(ctx context.Context) ([]sharding.Tensor, error) {
 	var all []sharding.Tensor
-	for t, err := range w.tensors {
+	for t, err := range w.Tensors {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -71,8 +71,8 @@ func (w *publication) describe(ctx context.Context) ([]sharding.Tensor, error) {
 }
 
 // layout asks the policy.
-func (w *publication) layout(all []sharding.Tensor) (*sharding.Layout, error) {
-	policy := w.policy
+func (w *Writing) layout(all []sharding.Tensor) (*sharding.Layout, error) {
+	policy := w.Policy
 	if policy == nil {
 		policy = sharding.ByWorker()
 	}
@@ -81,7 +81,7 @@ func (w *publication) layout(all []sharding.Tensor) (*sharding.Layout, error) {
 		return nil, err
 	}
 	for _, text := range l.Warnings {
-		w.log.Warn("sharding", "path", w.path, "policy", policy.Description(), "warning", text)
+		w.Log.Warn("sharding", "path", w.Path, "policy", policy.Description(), "warning", text)
 	}
 	return l, nil
 }

@@ -1,4 +1,4 @@
-package checkpoint
+package publish
 
 import (
 	"context"
@@ -13,11 +13,11 @@ import (
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
-// snapshot makes w's tensors copies of what they are now, so that w can be
+// Snapshot makes w's tensors copies of what they are now, so that w can be
 // written while the objects change.
-func (w *publication) snapshot(ctx context.Context) error {
+func (w *Writing) Snapshot(ctx context.Context) error {
 	var copied []format.Named
-	for t, err := range w.tensors {
+	for t, err := range w.Tensors {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -26,7 +26,7 @@ func (w *publication) snapshot(ctx context.Context) error {
 		}
 		copied = append(copied, cloned(t))
 	}
-	w.tensors = sequence(copied)
+	w.Tensors = sequence(copied)
 	return nil
 }
 
@@ -53,18 +53,18 @@ func sequence(list []format.Named) iter.Seq2[format.Named, error] {
 	}
 }
 
-// lookAgain is for what is written later than its path was chosen: somebody
+// LookAgain is for what is written later than its path was chosen: somebody
 // else of this process, with another Checkpoint, may have taken it since. One
 // that counts is never written over that.
-func (w *publication) lookAgain(ctx context.Context, counts bool) error {
-	w.free = false
+func (w *Writing) LookAgain(ctx context.Context, counts bool) error {
+	w.Free = false
 	if !counts {
 		return nil
 	}
-	is, err := shelf.Occupied(ctx, w.dir, w.path)
+	is, err := shelf.Occupied(ctx, w.Dir, w.Path)
 	if is {
 		return fmt.Errorf("the number was taken by somebody else meanwhile: %w", fs.ErrExist)
 	}
-	w.free = err == nil
+	w.Free = err == nil
 	return err
 }

@@ -1,0 +1,152 @@
+// Package publish writes the files of a checkpoint and lets them appear in
+// their directory together, of one worker or of several: it turns a sequence of
+// named tensors into data files, index and receipt, all of them durable, over an
+// old checkpoint of the same path if need be. After a crash at any moment the
+// old one is there or the new one.
+package publish
+
+import (
+	"context"
+	"hash/crc32"
+	"io"
+	"iter"
+	"log/slog"
+	"path"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/crew"
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
+	"github.com/ckpt-dev/ckpt/sharding"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// Writing is one checkpoint on its way to a directory.
+type Writing struct {
+	Dir     storage.Dir
+	Path    string
+	Tensors iter.Seq2[format.Named, error] // what to write, in the order of the data file
+	Policy  sharding.Policy                // nil: one data file, of each worker
+	Crew    *crew.Worker                   // nil: this worker is alone
+	Counts  bool                           // the save counters of the others become Count
+	Count   int64
+	Free    bool // nothing is there of this path: somebody has looked
+	Log     *slog.Logger
+	// ReceiptText returns what the receipt is to hold. It is called when the
+	// other files are written, and Wrote tells of them.
+	ReceiptText func() ([]byte, error)
+	Told        shelf.Told // reads the receipt of what is replaced
+
+	Wrote     []shelf.File // data files and, last, the index
+	main, rec *shelf.Set   // what was there of the path; nil: nothing
+}
+
+// Replaced reports whether files of this path were there before.
+func (w *Writing) Replaced() bool { return w.main != nil }
+
+// Publish writes w and makes it durable: the index last, which is what makes
+// it a checkpoint.
+func (w *Writing) Publish(ctx context.Context) (err error) {
+	if w.Crew != nil {
+		return w.publishTogether(ctx)
+	}
+	if err := w.look(ctx); err != nil {
+		return err
+	}
+	var out output
+	defer func() { err = out.end(err) }()
+	shards, err := w.writeData(ctx, &out)
+	if err == nil {
+		err = w.writeIndex(ctx, &out, shards)
+	}
+	if err == nil {
+		err = w.writeReceipt(ctx, &out)
+	}
+	if err != nil {
+		return err
+	}
+	return w.commit(ctx, &out)
+}
+
+// output are the files that are written and wait to be published.
+type output struct {
+	data           []storage.Pending
+	index, receipt storage.Pending
+}
+
+// end gives up what is not committed.
+func (o *output) end(err error) error {
+	for _, p := range append([]storage.Pending{o.index, o.receipt}, o.data...) {
+		if p == nil {
+			continue
+		}
+		// Of a committed one this does nothing.
+		if discarded := p.Discard(); err == nil {
+			err = discarded
+		}
+	}
+	return err
+}
+
+// writeIndex writes the index, and notes all files' sizes and sums.
+func (w *Writing) writeIndex(ctx context.Context, out *output, shards []tensorbundle.Shard) (err error) {
+	name := tensorbundle.IndexName(w.Path)
+	if out.index, err = w.Dir.Create(ctx, name); err != nil {
+		return err
+	}
+	index := &summer{w: out.index}
+	if err := tensorbundle.WriteIndex(index, shards); err != nil {
+		return err
+	}
+	w.Wrote = nil
+	for i, s := range shards {
+		data := tensorbundle.DataName(w.Path, i, len(shards))
+		w.Wrote = append(w.Wrote, shelf.File{Name: path.Base(data), Size: s.Size, CRC32C: s.CRC32C})
+	}
+	w.Wrote = append(w.Wrote, shelf.File{Name: path.Base(name), Size: index.n, CRC32C: index.sum})
+	return nil
+}
+
+func (w *Writing) writeReceipt(ctx context.Context, out *output) error {
+	text, err := w.ReceiptText()
+	if err != nil {
+		return err
+	}
+	if out.receipt, err = w.Dir.Create(ctx, filename.OfReceipt(w.Path)); err != nil {
+		return err
+	}
+	_, err = out.receipt.Write(text)
+	return err
+}
+
+// commit publishes the files. A path that is taken needs more care.
+func (w *Writing) commit(ctx context.Context, out *output) error {
+	if w.main != nil && w.main.Index != nil {
+		return w.replace(ctx, out)
+	}
+	// A wave has no order, but places that publish one after the other take
+	// the one given: by its receipt an orphan is known to be ours.
+	first := append([]storage.Pending{out.receipt}, out.data...)
+	if err := storage.CommitAll(ctx, w.Dir, first, []storage.Pending{out.index}); err != nil {
+		return err
+	}
+	w.dropStale(ctx)
+	return nil
+}
+
+// summer counts and sums what passes through it.
+type summer struct {
+	w   io.Writer
+	n   int64
+	sum uint32
+}
+
+func (s *summer) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	s.n += int64(n)
+	s.sum = crc32.Update(s.sum, castagnoli, b[:n])
+	return n, err
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
