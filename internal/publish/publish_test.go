@@ -121,11 +121,7 @@ func TestWhatWasThereIsReplaced(t *testing.T) {
 func TestFailureLeavesNothing(t *testing.T) {
 	dir, broken := mem.Dir(), errors.New("broken")
 	failing := func(yield func(format.Named, error) bool) {
-		for n := range two(t, 1, 2) {
-			if !yield(n, nil) {
-				return
-			}
-		}
+		two(t, 1, 2)(yield)
 		yield(format.Named{}, broken)
 	}
 	speechless := writing(dir, two(t, 1, 2))
