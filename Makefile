@@ -4,7 +4,7 @@
 # interop  only the tests against TensorFlow and Keras
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
-# interop-long  the same histories of managers beside TensorFlow, ten times as many
+# interop-long  the same with a new seed, and ten times as many histories and restores
 # scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)
 .PHONY: check test unit interop interop-long fuzz golden scenarios
 
@@ -31,7 +31,7 @@ interop:
 	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 40m ./interop/...
 
 interop-long:
-	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 60m -v -run '^TestManagerDoesWhatTensorFlowsDoes$$' ./interop -histories 2000
+	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 60m -v ./interop -seed 0 -histories 2000 -restores 3000
 
 scenarios:
 	@go run ./interop/scenarios

@@ -156,8 +156,8 @@ func (m *ModelCheckpoint) load(ctx context.Context) error {
 
 // Newest returns the newest checkpoint in dir whose name the pattern can make,
 // "" if there is none: the one that the state file names or, if that is
-// another, the one written last. Of several written at once it is the one
-// whose name comes last. (TensorFlow: _get_most_recently_modified_file_matching_pattern)
+// another, the one written last. Of several written at once it is the one of
+// these whose name comes last. (TensorFlow: _get_most_recently_modified_file_matching_pattern)
 func Newest(ctx context.Context, dir storage.Dir, p *Pattern) (string, error) {
 	found, err := p.find(ctx, dir)
 	if err != nil || len(found) == 0 {

@@ -23,18 +23,13 @@ func TestScenario151TheNewestFileAsTFKerasFindsIt(t *testing.T) {
 	r := random(t)
 	for range 15 {
 		theirs, mine := t.TempDir(), t.TempDir()
-		// All of one age, or each of its own: where only some are the newest,
-		// tf-keras takes the largest name of all, also of the old ones.
-		ages, aged := r.Perm(6), r.Int64N(2)
-		for i := range 1 + r.IntN(6) {
+		times := r.Perm(6)
+		if r.IntN(4) == 0 {
+			times = make([]int, 6) // all at once; see the next test for some
+		}
+		for _, seconds := range times[:1+r.IntN(6)] {
 			name := "f" + strconv.Itoa(r.IntN(20)) + pick(r, "a", "b")
-			at := time.Unix(1000+aged*int64(ages[i]), 0)
-			// A file of Keras is one, a checkpoint of ours is where its index is.
-			for _, path := range []string{filepath.Join(theirs, name), filepath.Join(mine, name+".index")} {
-				if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
-					t.Fatal(err)
-				}
-			}
+			writeAt(t, theirs, mine, name, int64(seconds))
 			if r.IntN(8) == 0 {
 				state := checkpoint.State{ModelCheckpointPath: name, AllModelCheckpointPaths: []string{name}}
 				for _, root := range []string{theirs, mine} {
@@ -53,6 +48,29 @@ func TestScenario151TheNewestFileAsTFKerasFindsIt(t *testing.T) {
 				t.Errorf("Newest(%s) = %q, want %q", pattern, got, want)
 			}
 		}
+	}
+}
+
+// writeAt writes a file of Keras and a checkpoint of ours, which is where its
+// index is.
+func writeAt(t *testing.T, theirs, mine, name string, seconds int64) {
+	t.Helper()
+	at := time.Unix(1000+seconds, 0)
+	for _, path := range []string{filepath.Join(theirs, name), filepath.Join(mine, name+".index")} {
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chtimes(path, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOfSeveralNewestFilesTFKerasTakesAnOlderOne(t *testing.T) {
+	theirs, mine := t.TempDir(), t.TempDir()
+	for name, seconds := range map[string]int64{"f9": 1, "f3": 2, "f4": 2} {
+		writeAt(t, theirs, mine, name, seconds)
+	}
+	got := mustOf[string](t, tfKeras(t), "keras_newest", map[string]any{"pattern": filepath.Join(theirs, "f{epoch}")})
+	if ours := newestOf(t, mine, "f{epoch}"); got != "f9" || ours != "f4" {
+		t.Errorf("of f9, which is older, f3 and f4 tf-keras takes %s, we %s, want f9 and f4", got, ours)
 	}
 }
 

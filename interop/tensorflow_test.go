@@ -20,7 +20,9 @@ import (
 	"time"
 )
 
-var seedFlag = flag.Uint64("seed", 0, "seed of the random values and graphs; 0 takes a new one")
+// The default is fixed: what fails in somebody's CI should be what they have
+// changed. `make interop-long` looks for what no seed has found yet.
+var seedFlag = flag.Uint64("seed", 1, "seed of the random values and graphs; 0 takes a new one")
 
 // patience is how long one request may take: the slowest trains a Keras model.
 const patience = 2 * time.Minute
