@@ -115,7 +115,7 @@ func (e *Experiment) create(ctx context.Context, name string, o *RunOptions) (*R
 		return nil, err
 	}
 	r := &Run{name: name, dir: storage.Sub(e.root, name), now: o.clock()}
-	r.record = Record{Created: r.now().UTC(), Tags: slices.Clone(o.Tags), Params: params}
+	r.record = Record{schema: recordSchema, Created: r.now().UTC(), Tags: slices.Clone(o.Tags), Params: params}
 	if o.From != nil {
 		from := *o.From
 		r.record.From = &from

@@ -136,7 +136,7 @@ func TestFieldsOfALaterVersionAreKept(t *testing.T) {
 	r, err := experiment.Open(root).Run(t.Context(), "run")
 	must(t, err)
 	must(t, r.Tag(t.Context(), "x"))
-	for _, want := range []string{`"by": "me"`, `"status": "paused"`, `"lr": 1e-05`, `"x"`} {
+	for _, want := range []string{`"schema": 2`, `"by": "me"`, `"status": "paused"`, `"lr": 1e-05`, `"x"`} {
 		if got := recordText(t, root, "run"); !strings.Contains(got, want) {
 			t.Errorf("run.json is %s, want %s in it", got, want)
 		}

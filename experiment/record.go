@@ -50,6 +50,7 @@ type Record struct {
 	Commit   string // of the program's source
 	Dirty    bool   // the source had changes that were not committed
 
+	schema  int // of the file: a later one stays, with the fields that it may be about
 	unknown map[string]json.RawMessage
 }
 
@@ -131,14 +132,14 @@ func parseRecord(text []byte) (Record, error) {
 	return Record{
 		Status: j.Status, Error: j.Error, Tags: j.Tags, Params: j.Params, From: j.From,
 		Created: j.Created, Started: j.Started, Finished: j.Finished,
-		Host: j.Host, PID: j.PID, Commit: j.Commit, Dirty: j.Dirty, unknown: unknown,
+		Host: j.Host, PID: j.PID, Commit: j.Commit, Dirty: j.Dirty, schema: j.Schema, unknown: unknown,
 	}, nil
 }
 
 // text returns the content of the file, its fields in alphabetical order.
 func (r Record) text() ([]byte, error) {
 	known, err := json.Marshal(recordJSON{
-		Schema: recordSchema, Status: r.Status, Error: r.Error, Tags: r.Tags, Params: r.Params, From: r.From,
+		Schema: r.schema, Status: r.Status, Error: r.Error, Tags: r.Tags, Params: r.Params, From: r.From,
 		Created: r.Created, Started: r.Started, Finished: r.Finished,
 		Host: r.Host, PID: r.PID, Commit: r.Commit, Dirty: r.Dirty,
 	})
