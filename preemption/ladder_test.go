@@ -121,3 +121,32 @@ func TestAFullSaveThatOverstaysLeavesTimeForTheWeights(t *testing.T) {
 		r.close(t)
 	})
 }
+
+// TestStepsThatTakeLongerThanTheDeadline: the program still ends as it should,
+// and says what it could not do.
+func TestStepsThatTakeLongerThanTheDeadline(t *testing.T) {
+	for _, async := range []*checkpoint.Async{nil, {Queue: 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			exits := 0
+			o := quiet(&exits)
+			o.Deadline = 30 * time.Second
+			r := mustRun(t, &slow{Dir: mem.Dir(), each: time.Minute}, &checkpoint.ManagerOptions{Async: async}, o)
+			if async != nil { // one is under way, and will not be done in time
+				if _, err := r.m.Save(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.h.Notify()
+			r.took = time.Minute
+			mustStep(t, r)
+			var p *PreemptedError
+			if err := r.h.Run(t.Context(), r.step); !errors.As(err, &p) {
+				t.Fatalf("Run() = %v, want a PreemptedError", err)
+			}
+			if p.Report.Rung != Drained || p.Report.Path != "" || exits != 1 || !errors.Is(p.Report.Passed[0], context.DeadlineExceeded) {
+				t.Errorf("%d exits, %+v, want one, and no save for lack of time", exits, p.Report)
+			}
+			r.close(t)
+		})
+	}
+}

@@ -41,11 +41,14 @@ func (h *CheckpointHandler) save(ctx context.Context, o *checkpoint.SaveOptions)
 	}
 	h.estimates.learn(ctx, h.m, h.m.LatestCheckpoint())
 	left, e, err := h.agreeOnTime(ctx)
-	if err != nil {
-		return Report{}, err
-	}
 	r := Report{Rung: e.rung(left, h.o.Weights != nil), Runs: h.now, Left: left, Estimate: e.full}
-	if r.Rung > Full {
+	switch late := !h.deadline.IsZero() && !time.Now().Before(h.deadline); {
+	case late: // the steps took longer than there was time for
+		r.Rung, r.Left = Drained, 0
+		r.Passed = append(r.Passed, fmt.Errorf("full save: %w %v ago", context.DeadlineExceeded, time.Since(h.deadline)))
+	case err != nil:
+		return Report{}, err
+	case r.Rung > Full:
 		r.Passed = append(r.Passed, fmt.Errorf("full save: takes %v, and %v are left", e.full, left))
 	}
 	if err := h.climbDown(ctx, &r, e, o); err != nil {
@@ -117,8 +120,13 @@ func (h *CheckpointHandler) climbDown(ctx context.Context, r *Report, e estimate
 		case r.Rung == WeightsOnly:
 			r.Path, err = h.weights(ctx)
 		default:
-			// What this returns are the errors of saves of before.
-			return errors.Join(failed, h.drain(ctx))
+			// What this returns are the errors of saves of before. That time
+			// is over is none: there is nothing else to be done with it.
+			err := h.drain(ctx)
+			if errors.Is(err, context.DeadlineExceeded) {
+				r.Passed, err = append(r.Passed, fmt.Errorf("%v: %w", r.Rung, err)), nil
+			}
+			return errors.Join(failed, err)
 		}
 		if err == nil {
 			return nil
