@@ -35,7 +35,7 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 func mustBeOnDisk(ctx context.Context, dir storage.Dir) (string, error) {
 	p, err := shelf.Newest(ctx, dir, filename.OfDirectory)
 	if err == nil && p == "" {
-		err = noCheckpoint()
+		err = noCheckpoint(dir)
 	}
 	return p, err
 }

@@ -53,7 +53,7 @@ func LatestValid(ctx context.Context, dir storage.Dir, o *LatestValidOptions) (p
 		passed = append(passed, Broken{p, err})
 	}
 	if len(passed) == 0 {
-		return "", nil, noCheckpoint()
+		return "", nil, noCheckpoint(dir)
 	}
 	return "", passed, &NoneValidError{passed}
 }

@@ -150,7 +150,12 @@ func (r *Reader) openV1(names []string) error {
 	return nil
 }
 
-// noCheckpoint is the error of a directory without any.
-func noCheckpoint() error {
-	return fmt.Errorf("no checkpoint in this directory: save one first, or name the directory that one was saved to: %w", fs.ErrNotExist)
+// noCheckpoint is the error of a directory without any. It says which, where
+// that has a name.
+func noCheckpoint(dir storage.Dir) error {
+	where := "this directory"
+	if named, ok := dir.(fmt.Stringer); ok {
+		where = named.String()
+	}
+	return fmt.Errorf("no checkpoint in %s: save one first, or name the directory that one was saved to: %w", where, fs.ErrNotExist)
 }

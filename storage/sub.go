@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strings"
 )
@@ -18,6 +19,14 @@ func Sub(d Dir, dir string) Dir {
 type sub struct {
 	d   Dir
 	dir string
+}
+
+// String returns where it is, for errors and logs.
+func (s *sub) String() string {
+	if named, ok := s.d.(fmt.Stringer); ok {
+		return named.String() + "/" + s.dir
+	}
+	return s.dir
 }
 
 // full returns the name in d. Each half is checked by itself: a name such

@@ -51,6 +51,9 @@ type dir struct {
 	making sync.Mutex
 }
 
+// String returns the path, for errors and logs.
+func (d *dir) String() string { return d.root }
+
 // begin checks what every operation checks first, and returns name's path.
 func (d *dir) begin(ctx context.Context, op, name string) (string, error) {
 	if err := ctx.Err(); err != nil {
