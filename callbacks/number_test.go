@@ -245,6 +245,9 @@ func TestPatternsThatCanMakeNoName(t *testing.T) {
 		"{epoch!r}":    "want the name",
 		"{logs[loss]}": "want the name",
 		"{epoch:02q}":  "no type",
+
+		"best/checkpoint":  "the name of the state file",
+		"{epoch}.recovery": "reserved",
 	} {
 		if _, err := ParsePattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParsePattern(%q) = %v, want %q", pattern, err, want)

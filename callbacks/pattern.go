@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -90,7 +91,7 @@ func (p *Pattern) compile() error {
 			sample += part.literal
 		}
 	}
-	if err := storage.CheckName("create", sample); err != nil {
+	if err := filename.Check(sample); err != nil {
 		return fmt.Errorf("pattern %q: %w", p.text, err)
 	}
 	p.names = regexp.MustCompile(expression + `$`)
@@ -147,8 +148,6 @@ func (p *Pattern) directory() (dir string, one bool) {
 	return path.Dir(p.prefix() + "x"), true
 }
 
-const indexSuffix = ".index" // of the file that makes a checkpoint one
-
 // find returns the checkpoints in dir whose names match: their index files.
 func (p *Pattern) find(ctx context.Context, dir storage.Dir) ([]storage.Info, error) {
 	var found []storage.Info
@@ -159,15 +158,11 @@ func (p *Pattern) find(ctx context.Context, dir storage.Dir) ([]storage.Info, er
 		if err != nil {
 			return nil, err
 		}
-		name, is := strings.CutSuffix(info.Name, indexSuffix)
-		if is && !strings.HasSuffix(name, recoverySuffix) && p.Match(name) {
-			info.Name = name
+		f, is := filename.Parse(info.Name)
+		if is && f.Part == filename.Index && !strings.HasSuffix(f.Path, filename.RecoverySuffix) && p.Match(f.Path) {
+			info.Name = f.Path
 			found = append(found, info)
 		}
 	}
 	return found, nil
 }
-
-// recoverySuffix ends the names of what is there only while a checkpoint is
-// overwritten; see package checkpoint.
-const recoverySuffix = ".recovery"

@@ -13,11 +13,9 @@ import (
 	"sync"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
-
-// stateName is TensorFlow's file that makes a directory one of checkpoints.
-const stateName = "checkpoint"
 
 // atOnce bounds how many runs are read at the same time.
 const atOnce = 8
@@ -91,7 +89,7 @@ func runsIn(files []storage.Info) []string {
 	found := make(map[string]bool)
 	for _, info := range files {
 		i := strings.LastIndexByte(info.Name, '/')
-		if base := info.Name[i+1:]; i > 0 && (base == recordName || base == stateName) {
+		if base := info.Name[i+1:]; i > 0 && (base == recordName || base == filename.State) {
 			found[info.Name[:i]] = true
 		}
 	}
