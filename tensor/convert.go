@@ -33,8 +33,9 @@ func Convert(t Tensor, to DType) (Tensor, error) {
 		return Tensor{}, err
 	}
 	src, dst := t.Bytes(), make([]byte, size)
+	convert := converter(from, to, t.NumElements())
 	for i := range int(t.NumElements()) {
-		if err := encode(to, dst[i*out:(i+1)*out], decode(from, src[i*in:(i+1)*in])); err != nil {
+		if err := convert(dst[i*out:(i+1)*out], src[i*in:(i+1)*in]); err != nil {
 			return Tensor{}, fmt.Errorf("element %d: %s %w", i, t.Format(int64(i)), err)
 		}
 	}
