@@ -12,7 +12,7 @@ import (
 // Hooks are functions that a Manager calls: BeforeSave from Save, the others
 // from where the checkpoint is written, one at a time and when all is recorded.
 // They may call its methods that only read, but no save, restore, Sync or Close
-// of its Checkpoint: given the hook's context these return ErrSaving, and
+// of its Checkpoint, nor wait for a Saving: given the hook's context these return ErrSaving, and
 // without it they would wait for themselves. A hook that panics is an error
 // that is told as that of an asynchronous save is, and changes nothing else.
 // (TensorFlow: experimental_write_callbacks)
@@ -48,6 +48,13 @@ type hookOf struct{ c *Checkpoint }
 // inHook reports whether ctx is that of a hook of one of c's managers.
 func (c *Checkpoint) inHook(ctx context.Context) bool { return ctx.Value(hookOf{c}) != nil }
 
+// inQueue reports whether ctx is that of a hook which the queue runs: what
+// waits there for an end that has not come yet waits for itself.
+func (c *Checkpoint) inQueue(ctx context.Context) bool {
+	name := ctx.Value(hookOf{c})
+	return name != nil && name != "BeforeSave"
+}
+
 // before calls BeforeSave.
 func (h *Hooks) before(ctx context.Context, m *Manager, path string) (err error) {
 	if h == nil || h.BeforeSave == nil {
@@ -71,7 +78,7 @@ func (m *Manager) call(ctx context.Context, name, path string, hook func(context
 			err = fmt.Errorf("hook %s: %s: panic: %v", name, path, p)
 		}
 	}()
-	hook(context.WithValue(ctx, hookOf{m.c}, true))
+	hook(context.WithValue(ctx, hookOf{m.c}, name))
 	return nil
 }
 

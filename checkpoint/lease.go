@@ -42,6 +42,7 @@ type Lease struct {
 	path string // of the checkpoint
 	name string // of its file
 	now  func() time.Time
+	ttl  time.Duration
 	stop context.CancelFunc
 	done chan struct{} // closed when nobody renews any more
 
@@ -72,10 +73,10 @@ func TakeLease(ctx context.Context, dir storage.Dir, path string, o *LeaseOption
 	if o == nil {
 		o = new(LeaseOptions)
 	}
-	l := &Lease{dir: dir, path: path, now: o.Now, done: make(chan struct{})}
-	ttl, holder := o.TTL, o.Holder
-	if ttl <= 0 {
-		ttl = defaultTTL
+	l := &Lease{dir: dir, path: path, now: o.Now, ttl: o.TTL, done: make(chan struct{})}
+	holder := o.Holder
+	if l.ttl <= 0 {
+		l.ttl = defaultTTL
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -87,12 +88,12 @@ func TakeLease(ctx context.Context, dir storage.Dir, path string, o *LeaseOption
 		return nil, fmt.Errorf("lease %s: %w", path, err)
 	}
 	l.name = leasePrefix(path) + rand.Text() + leaseSuffix
-	l.file = leaseJSON{Schema: receiptSchema, Path: path, Holder: holder, Seconds: ttl.Seconds()}
+	l.file = leaseJSON{Schema: receiptSchema, Path: path, Holder: holder, Seconds: l.ttl.Seconds()}
 	if err := l.take(ctx); err != nil {
 		return nil, fmt.Errorf("lease %s: %w", path, err)
 	}
 	ctx, l.stop = context.WithCancel(ctx)
-	go l.renew(ctx, max(ttl/3, time.Millisecond))
+	go l.renew(ctx, max(l.ttl/3, time.Millisecond))
 	return l, nil
 }
 
@@ -153,7 +154,7 @@ func (l *Lease) Release(ctx context.Context) error {
 // does not.
 func (l *Lease) write(ctx context.Context) error {
 	next := l.file
-	next.Expires = l.now().UTC().Add(time.Duration(next.Seconds * float64(time.Second)))
+	next.Expires = l.now().UTC().Add(l.ttl)
 	text, err := json.Marshal(next)
 	if err != nil {
 		return err

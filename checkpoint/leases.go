@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,7 @@ func holderOf(ctx context.Context, dir storage.Dir, info storage.Info, now time.
 	if !now.Before(l.Expires) {
 		return "", nil
 	}
-	return l.Holder, nil
+	return cmp.Or(l.Holder, "somebody who gives no name"), nil
 }
 
 // tidyLeases removes the leases that ran out long ago: their holders died. By

@@ -54,10 +54,9 @@ func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.
 	for _, c := range found {
 		m.o.Logger.Warn("found a checkpoint that the state file does not know yet", "path", c.Path)
 		m.l.latest = c.Path
-		if c.Time.After(m.l.lastPreserved) {
-			m.l.active = append(m.l.active, c)
-		}
+		m.l.active = append(m.l.active, c)
 	}
+	m.l.watchClock(m.o.KeepCheckpointEvery)
 	return nil
 }
 
@@ -79,6 +78,8 @@ func highestListed(s State, name string) int64 {
 // complete after all.
 func (m *Manager) adoptHalf(ctx context.Context) (ledger, error) {
 	l := m.l
+	// Most saves that fail leave nothing; where all fail they are many.
+	m.half = slices.DeleteFunc(m.half, func(c retention.Checkpoint) bool { return m.files.sets[c.Path] == nil })
 	for _, c := range m.half {
 		if find(l.active, c.Path) >= 0 {
 			continue
@@ -119,9 +120,12 @@ func (m *Manager) countOf(ctx context.Context, path string) (int64, error) {
 
 // recognize returns the complete, verified checkpoints above a number and a
 // save counter that a manager of this name saved and did not preserve, oldest
-// first. Where the caller chose the numbers, a higher one is not newer.
+// first. Where the caller chose the numbers, a higher one is not newer; then
+// save counters tell, but only among those above one: a counter may have begun
+// anew. The clock comes last, since somebody may have set it.
 func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
 	var found []retention.Checkpoint
+	counts, counted := make(map[string]int64), true // all numbers are the counter's
 	for _, p := range slices.Sorted(maps.Keys(sets)) {
 		n, ok := filename.NumberOf(m.l.name, p)
 		if !ok || n <= above {
@@ -140,11 +144,15 @@ func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count i
 		}
 		if r.Writer == WriterManager && r.Kept == "" && r.SaveCounter > count {
 			found = append(found, r.checkpoint(p, now))
+			counts[p], counted = r.SaveCounter, counted && r.SaveCounter == n
 		}
 	}
 	slices.SortStableFunc(found, func(a, b retention.Checkpoint) int {
 		x, _ := filename.NumberOf(m.l.name, a.Path)
 		y, _ := filename.NumberOf(m.l.name, b.Path)
+		if counted || count >= 0 {
+			return cmp.Or(cmp.Compare(counts[a.Path], counts[b.Path]), a.Time.Compare(b.Time), cmp.Compare(x, y))
+		}
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(x, y))
 	})
 	return found, nil

@@ -22,7 +22,11 @@ func (m *Manager) refresh(ctx context.Context, text []byte) error {
 	}
 	listed := make(map[string]bool)
 	for _, c := range managed {
-		if listed[c.Path] = true; find(m.l.active, c.Path) < 0 {
+		listed[c.Path] = true
+		if i := find(m.l.active, c.Path); i < 0 {
+			m.l.others = append(m.l.others, c)
+		} else if savedAgain(c, m.l.active[i].Time) {
+			m.notOurs(c.Path)
 			m.l.others = append(m.l.others, c)
 		}
 	}
@@ -51,10 +55,14 @@ func (m *Manager) dropReplaced(ctx context.Context, c retention.Checkpoint) erro
 	}
 	// The state file has rounded the time.
 	if r.Time.Sub(c.Time).Abs() > time.Millisecond {
-		m.o.Logger.Warn("a listed checkpoint was replaced and is not managed any more", "path", c.Path)
-		m.l.active = without(m.l.active, c.Path)
+		m.notOurs(c.Path)
 	}
 	return nil
+}
+
+func (m *Manager) notOurs(path string) {
+	m.o.Logger.Warn("a listed checkpoint was replaced and is not managed any more", "path", path)
+	m.l.forget(path)
 }
 
 // dropGone takes checkpoints off the list that somebody else has removed, as

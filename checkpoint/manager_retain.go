@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
@@ -167,14 +168,33 @@ func (f *finder) fillIn(ctx context.Context) error {
 				list[i].Time = c.Time
 			}
 			f.counts[c.Path] = r.SaveCounter
+			if savedAgain(c, r.Time) { // by TensorFlow, which leaves the receipt
+				list[i] = retention.Checkpoint{Path: c.Path, Time: c.Time, Pinned: r.Pinned, Tags: r.Tags}
+				delete(f.counts, c.Path)
+			}
 		} else if unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if s := f.m.files.sets[c.Path]; s != nil && list[i].Size == 0 {
-			list[i].Size = s.Size()
+		// Whatever a receipt says, this is what there is.
+		if s := f.m.files.sets[c.Path]; s != nil && s.Size() > 0 {
+			list[i].Size = sizeAsReceipts(s)
 		}
 	}
 	return nil
+}
+
+// sizeAsReceipts returns the size that a receipt tells: its own is not in it.
+func sizeAsReceipts(s *shelf.Set) int64 {
+	if s.Receipt == nil {
+		return s.Size()
+	}
+	return s.Size() - s.Receipt.Size
+}
+
+// savedAgain reports whether a state file's entry is of a later save than
+// the one at t. State files round times.
+func savedAgain(entry retention.Checkpoint, t time.Time) bool {
+	return !t.IsZero() && entry.Time.Sub(t) > time.Millisecond
 }
 
 // unlisted finds the others, by their receipts.
@@ -218,13 +238,21 @@ func (m *Manager) noteRetained(path, reason string) {
 }
 
 // ordered joins what is listed with what was found, in the order of saving: by
-// the save counters, which no clock disturbs, where they tell.
+// the save counters, which no clock disturbs, where they tell and agree with
+// the order of the list.
 func (f *finder) ordered() []retention.Checkpoint {
 	slices.SortFunc(f.found, func(a, b retention.Checkpoint) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
 	})
 	all := merge(f.found, f.m.l.active)
 	seen := make(map[int64]bool)
+	last := int64(0)
+	for _, c := range f.m.l.active {
+		if f.counts[c.Path] <= last { // it began anew
+			return all
+		}
+		last = f.counts[c.Path]
+	}
 	for _, c := range all {
 		n := f.counts[c.Path]
 		if n <= 0 || seen[n] {

@@ -38,6 +38,7 @@ type Plan struct {
 	dir    storage.Dir
 	policy retention.Policy
 	o      PlanOptions
+	place  map[string]int // in the state file, from 1
 }
 
 // Planned is a checkpoint and its verdict.
@@ -73,6 +74,9 @@ func (p *Plan) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.place, err = placesInState(ctx, p.dir); err != nil {
+		return err
+	}
 	var names []string
 	groups := make(map[string][]Listing)
 	for _, l := range list {
@@ -105,7 +109,7 @@ func (p *Plan) concerns(l Listing) bool {
 
 // judge judges the checkpoints of one name.
 func (p *Plan) judge(ctx context.Context, group []Listing) ([]Planned, error) {
-	inOrderOfSaving(group)
+	inOrderOfSaving(group, p.place)
 	planned := make([]Planned, len(group))
 	list := make([]retention.Checkpoint, len(group))
 	for i, l := range group {
@@ -128,9 +132,22 @@ func (p *Plan) judge(ctx context.Context, group []Listing) ([]Planned, error) {
 	return planned, nil
 }
 
+// placesInState returns the places of checkpoints in the state file.
+func placesInState(ctx context.Context, dir storage.Dir) (map[string]int, error) {
+	s, err := readIfUsable(ctx, dir)
+	place := make(map[string]int)
+	for i, entry := range s.AllModelCheckpointPaths {
+		if p, _, ok := filename.Local(entry); ok {
+			place[p] = i + 1
+		}
+	}
+	return place, err
+}
+
 // inOrderOfSaving sorts by the save counters, if every receipt has one of its
-// own; else the numbers in the names have to do, by which List sorts.
-func inOrderOfSaving(group []Listing) {
+// own; else the numbers in the names have to do, by which List sorts. Where
+// the state file has another order a counter has begun anew, and times tell.
+func inOrderOfSaving(group []Listing, place map[string]int) {
 	seen := make(map[int64]bool)
 	for _, l := range group {
 		if l.Receipt == nil || l.Receipt.SaveCounter <= 0 || seen[l.Receipt.SaveCounter] {
@@ -139,6 +156,15 @@ func inOrderOfSaving(group []Listing) {
 		seen[l.Receipt.SaveCounter] = true
 	}
 	slices.SortFunc(group, func(a, b Listing) int { return cmp.Compare(a.Receipt.SaveCounter, b.Receipt.SaveCounter) })
+	last := 0
+	for _, l := range group {
+		at, listed := place[l.Path]
+		if listed && at < last {
+			slices.SortStableFunc(group, func(a, b Listing) int { return a.Time.Compare(b.Time) })
+			return
+		}
+		last = max(last, at)
+	}
 }
 
 // verifyNewest finds the newest checkpoint that is whole, as far as that shows

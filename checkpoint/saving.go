@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -15,6 +16,7 @@ type Saving struct {
 	done  chan struct{} // nil: it stands for what went wrong after a save
 	err   error         // when done
 	of    *outcomes
+	c     *Checkpoint
 	owner any // the Manager or Checkpoint whose save it is
 }
 
@@ -29,11 +31,23 @@ func (s *Saving) Done() <-chan struct{} { return s.done }
 // ends first; the writing goes on then. An error that was returned here is not
 // returned by the next save, Sync or Close again.
 func (s *Saving) Wait(ctx context.Context) error {
+	if s.c != nil && s.c.inQueue(ctx) && !s.isDone() {
+		return fmt.Errorf("wait for %s: %w", s.path, ErrSaving)
+	}
 	if err := wait(ctx, s.done); err != nil {
 		return err
 	}
 	s.of.told(s)
 	return s.err
+}
+
+func (s *Saving) isDone() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // wait waits for done, but no longer than ctx.
@@ -64,7 +78,7 @@ var errEnded = errors.New("the goroutine that wrote it ended")
 // later puts a save at the end of the queue. ended is called with the outcome
 // before anybody can wait for it, and may say more about it.
 func (c *Checkpoint) later(path string, a *Async, owner any, write func() error, ended func(error) error) *Saving {
-	s := &Saving{path: path, done: make(chan struct{}), of: &c.outcomes, owner: owner}
+	s := &Saving{path: path, done: make(chan struct{}), of: &c.outcomes, c: c, owner: owner}
 	end := func(err error) {
 		c.outcomes.count(err)
 		if s.err = ended(err); s.err != nil && !errors.Is(err, ErrReplaced) {
