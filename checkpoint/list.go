@@ -179,6 +179,8 @@ func (l *lister) readReceipts(ctx context.Context, dir storage.Dir) error {
 			}
 		case ctx.Err() != nil:
 			return err
+		case errors.Is(err, fs.ErrNotExist): // a training has removed it since
+			e.HasReceipt = false
 		default:
 			e.ReceiptErr = err
 		}

@@ -196,6 +196,27 @@ func TestListTellsWhatThereIs(t *testing.T) {
 	}
 }
 
+// gone is a Dir that lists a file which is removed before it is opened.
+type gone struct {
+	storage.Dir
+	name string
+}
+
+func (d gone) Open(ctx context.Context, name string) (storage.File, error) {
+	if name == d.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return d.Dir.Open(ctx, name)
+}
+
+func TestAReceiptThatIsRemovedWhileItIsListedIsNoError(t *testing.T) {
+	dir := gone{savedBy(t, ManagerOptions{}, 2), ReceiptName("ckpt-1")}
+	list, err := List(background(), dir, &ListOptions{Receipts: true})
+	if err != nil || len(list) != 2 || list[0].HasReceipt || list[0].ReceiptErr != nil || !list[1].HasReceipt {
+		t.Errorf("List() = %+v, %v, want the first without a receipt", list, err)
+	}
+}
+
 func TestListOpensOneFile(t *testing.T) {
 	var tr tracer
 	dir := storage.WithTrace(savedBy(t, ManagerOptions{}, 20), tr.tell)

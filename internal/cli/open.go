@@ -88,6 +88,8 @@ func (p place) notOpened(ctx context.Context, err error) error {
 		return p.explain(err)
 	case p.path == "":
 		return noCheckpoints(p.root)
+	case isDir(p.arg): // its latest, or one of a listing
+		return absentf("%s: it was removed in this very moment", p.name(p.path))
 	case exists(p.arg):
 		return notACheckpoint(p.arg)
 	case !isDir(p.root):

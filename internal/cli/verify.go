@@ -18,7 +18,8 @@ directory means all of its checkpoints; the current one if none is given.
 
 Each problem is one line on standard error; the rest is checked all the same.
 Then each checkpoint has its result on standard output: ok, corrupt, missing (a
-file is), unsupported or failed. The exit code is 3 if anything is corrupt.`,
+file is), unsupported or failed. The exit code is 3 if anything is corrupt. What a training
+removes from a directory meanwhile is left out.`,
 		Example: `  ckpt verify run-1
   ckpt verify -q run-1/ckpt-7 && train --resume run-1/ckpt-7`,
 		Args:              wantArgs(0, -1, "PATHs"),
@@ -47,7 +48,8 @@ type verifiedJSON struct {
 	Bytes    int64         `json:"bytes"`
 	Problems []problemJSON `json:"problems"`
 
-	err error // the problems, joined
+	err  error // the problems, joined
+	gone bool  // it was removed while it was to be verified
 }
 
 // problemJSON is one problem. Part, offset and length are set for damage.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,7 +19,8 @@ import (
 // target is one checkpoint to verify.
 type target struct {
 	place
-	size int64 // bytes to read, for the progress
+	size   int64 // bytes to read, for the progress
+	listed bool  // nobody asked for it by name: a training may remove it meanwhile
 }
 
 // findTargets returns the checkpoints that paths mean, and why some mean none.
@@ -47,7 +49,9 @@ func targetsOf(ctx context.Context, path string) ([]target, error) {
 	}
 	var targets []target
 	for _, l := range list {
-		targets = append(targets, p.at(l.Path).target(list))
+		t := p.at(l.Path).target(list)
+		t.listed = true
+		targets = append(targets, t)
 	}
 	return targets, err
 }
@@ -64,7 +68,7 @@ func (p place) target(list []checkpoint.Listing) target {
 	for _, path := range []string{p.path, checkpointOf(p.path)} {
 		for _, l := range list {
 			if l.Path == path {
-				return target{p.at(path), l.Size}
+				return target{place: p.at(path), size: l.Size}
 			}
 		}
 	}
@@ -91,6 +95,10 @@ func (a *app) verify(ctx context.Context, paths []string, quiet bool) error {
 	for _, err := range failed {
 		a.tell(err)
 	}
+	return a.verifyAll(ctx, targets, failed, quiet)
+}
+
+func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, quiet bool) error {
 	var total int64
 	for _, t := range targets {
 		total += t.size
@@ -103,6 +111,10 @@ func (a *app) verify(ctx context.Context, paths []string, quiet bool) error {
 		v := a.verifyOne(ctx, t, p)
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if v.gone {
+			p.aside(func() { a.note(v.Path + " was removed meanwhile") })
+			continue
 		}
 		list.Checkpoints = append(list.Checkpoints, v)
 		failed = append(failed, v.err)
@@ -133,7 +145,7 @@ func (a *app) tell(err error) {
 
 // verifyOne reads all of a checkpoint.
 func (a *app) verifyOne(ctx context.Context, t target, p *progress) verifiedJSON {
-	v := &verifying{app: a, p: p, told: make(map[string]bool), damaged: make(map[string]bool)}
+	v := &verifying{app: a, p: p, removed: func() bool { return t.removed(ctx) }, told: make(map[string]bool), damaged: make(map[string]bool)}
 	v.Path, v.Problems = t.name(t.path), []problemJSON{}
 	t.dir = countingDir{t.dir, &p.done}
 	err := t.with(ctx, func(r *opened) error {
@@ -166,6 +178,7 @@ type verifying struct {
 	verifiedJSON
 	app     *app
 	p       *progress
+	removed func() bool     // since it was listed
 	told    map[string]bool // problems, as sameProblem has them
 	damaged map[string]bool // files with a damaged tensor
 }
@@ -173,6 +186,9 @@ type verifying struct {
 // problem notes what is wrong and tells it, once.
 func (v *verifying) problem(err error) {
 	if err == nil || exitCode(err) == exitInterrupted {
+		return
+	}
+	if v.gone = v.gone || v.removed(); v.gone {
 		return
 	}
 	v.err = errors.Join(v.err, err)
@@ -183,6 +199,16 @@ func (v *verifying) problem(err error) {
 	if !v.app.json {
 		v.p.aside(func() { printError(v.app.stderr, err) })
 	}
+}
+
+// removed reports whether a training has removed the checkpoint since it was
+// listed: then nothing is wrong with it.
+func (t target) removed(ctx context.Context) bool {
+	if !t.listed {
+		return false
+	}
+	list, err := t.list(ctx)
+	return err == nil && !slices.ContainsFunc(list, func(l checkpoint.Listing) bool { return l.Path == t.path })
 }
 
 // known reports whether err was told already: word for word, or as the tensor
