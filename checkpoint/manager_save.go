@@ -1,50 +1,17 @@
 package checkpoint
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
-	"github.com/ckpt-dev/ckpt/internal/shelf"
-	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
 )
-
-// SaveOptions are about one save. Nil and zero values are the defaults.
-type SaveOptions struct {
-	// CheckpointNumber is used in the name instead of the save counter, which
-	// counts nevertheless. An existing checkpoint of that number is replaced.
-	// (TensorFlow: checkpoint_number)
-	CheckpointNumber *int64
-	// Force saves before CheckpointInterval is over, but not twice at one
-	// step. (TensorFlow: check_interval=False)
-	Force bool
-	// Step goes into the receipt. Default: what StepCounter returns.
-	Step *int64
-	// Epoch, how many are done, goes into the receipt.
-	Epoch *int64
-	// Metrics go into the receipt, and retention policies see them.
-	Metrics map[string]float64
-	// Tags are what people call the checkpoint; they go into the receipt.
-	Tags []string
-	// Pin is why no rule may remove the checkpoint, "" if one may.
-	Pin string
-}
-
-// clone returns a copy: what it is about may be written when the caller has
-// changed his own.
-func (o SaveOptions) clone() SaveOptions {
-	o.CheckpointNumber, o.Step, o.Epoch = copyOf(o.CheckpointNumber), copyOf(o.Step), copyOf(o.Epoch)
-	o.Metrics, o.Tags = maps.Clone(o.Metrics), slices.Clone(o.Tags)
-	return o
-}
 
 // Save saves the checkpoint if it is due, and returns its path, or "" if it is
 // not. When Save returns a path without ManagerOptions.Async the checkpoint is
@@ -136,40 +103,6 @@ type save struct {
 	crew *crew.Worker // nil: this worker is alone
 
 	moment schedule.Moment // for Every
-}
-
-// due asks the interval (checkpoint_management.py, CheckpointManager.save). A
-// save that is not written yet counts as made.
-func (s *save) due() (bool, error) {
-	s.step = s.o.Step
-	if s.m.o.StepCounter != nil {
-		now := s.m.o.StepCounter()
-		s.at = &now
-		if s.step == nil {
-			s.step = &now
-		}
-	}
-	if s.m.o.Every != nil {
-		return s.scheduled()
-	}
-	if s.at == nil {
-		return true, nil
-	}
-	last := s.m.lastSaved()
-	if s.m.o.CheckpointInterval == 0 || last == nil {
-		return true, nil
-	}
-	return *s.at != *last && (s.o.Force || *s.at >= *last+s.m.o.CheckpointInterval), nil
-}
-
-// lastSaved returns the step of the newest save, nil if there is none.
-func (m *Manager) lastSaved() *int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n := len(m.pending); n > 0 && m.pending[n-1].at != nil {
-		return m.pending[n-1].at
-	}
-	return m.lastStep
 }
 
 // now saves while the objects stand still.
@@ -268,30 +201,6 @@ func (m *Manager) saved(s *save) {
 	}
 }
 
-// timed notes how long a save took.
-func (m *Manager) timed(took time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.took = took
-}
-
-// SaveDuration returns how long the last save of this manager took until it
-// was durable and recorded, 0 if there was none. An asynchronous save's waiting
-// for others is not counted. Other than a receipt's Duration, which is part of
-// what is saved, it has the time until the disk had everything.
-func (m *Manager) SaveDuration() time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.took
-}
-
-// stepped sets the step that the interval counts from.
-func (m *Manager) stepped(at *int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.lastStep = at
-}
-
 // publish returns the list as it is when the checkpoint and the state file are
 // written.
 func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
@@ -307,76 +216,4 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
 		next.watchClock(s.m.o.KeepCheckpointEvery)
 	}
 	return next, s.m.record(ctx, next, storage.WriteFile)
-}
-
-// next returns what the save counter becomes: the next number that is free. A
-// number that the caller chose says nothing about the counter.
-func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
-	if n := s.o.CheckpointNumber; n != nil {
-		if *n < 0 {
-			return 0, fmt.Errorf("CheckpointNumber is %d, want 0 or more", *n)
-		}
-		return after(was)
-	}
-	if s.m.exact() {
-		return after(was)
-	}
-	n, err := after(max(was, s.taken()))
-	if err != nil {
-		return 0, err
-	}
-	is, err := shelf.Occupied(ctx, s.m.dir, filename.Numbered(s.m.o.CheckpointName, n))
-	if err != nil || !is {
-		w.Free = true
-		return n, err
-	}
-	// Somebody else writes checkpoints of this name.
-	sets, err := shelf.Scan(ctx, s.m.dir, s.m.o.CheckpointName+"-")
-	if err != nil {
-		return 0, err
-	}
-	return after(max(was, s.taken(), sets.Highest(s.m.o.CheckpointName)))
-}
-
-// taken returns the highest number that must not be used again, as far as
-// known.
-func (s *save) taken() int64 { return max(s.m.showing().top, s.m.reserved) }
-
-func (s *save) number(count int64) int64 {
-	if s.o.CheckpointNumber != nil {
-		return *s.o.CheckpointNumber
-	}
-	return count
-}
-
-// entry returns what the manager's list has of w.
-func (w *writing) entry() retention.Checkpoint {
-	c := w.receipt.checkpoint(w.Path, w.receipt.Time)
-	c.Verified = true // every byte of it was written by this process, and flushed
-	return c
-}
-
-// record writes the state file by write, if it is not already so.
-func (m *Manager) record(ctx context.Context, l ledger, write func(context.Context, storage.Dir, string, []byte) error) error {
-	text, err := l.state().text()
-	if err != nil {
-		return err
-	}
-	if bytes.Equal(text, m.seen) {
-		return nil
-	}
-	if err := write(ctx, m.dir, filename.State, text); err != nil {
-		m.seen = nil // it may be the old file or the new one
-		return err
-	}
-	m.seen = text
-	return nil
-}
-
-func (w *writing) size() int64 {
-	var n int64
-	for _, f := range w.receipt.Files {
-		n += f.Size
-	}
-	return n
 }

@@ -1,0 +1,60 @@
+package checkpoint
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// entry returns what the manager's list has of w.
+func (w *writing) entry() retention.Checkpoint {
+	c := w.receipt.checkpoint(w.Path, w.receipt.Time)
+	c.Verified = true // every byte of it was written by this process, and flushed
+	return c
+}
+
+// record writes the state file by write, if it is not already so.
+func (m *Manager) record(ctx context.Context, l ledger, write func(context.Context, storage.Dir, string, []byte) error) error {
+	text, err := l.state().text()
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(text, m.seen) {
+		return nil
+	}
+	if err := write(ctx, m.dir, filename.State, text); err != nil {
+		m.seen = nil // it may be the old file or the new one
+		return err
+	}
+	m.seen = text
+	return nil
+}
+
+func (w *writing) size() int64 {
+	var n int64
+	for _, f := range w.receipt.Files {
+		n += f.Size
+	}
+	return n
+}
+
+// timed notes how long a save took.
+func (m *Manager) timed(took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.took = took
+}
+
+// SaveDuration returns how long the last save of this manager took until it
+// was durable and recorded, 0 if there was none. An asynchronous save's waiting
+// for others is not counted. Other than a receipt's Duration, which is part of
+// what is saved, it has the time until the disk had everything.
+func (m *Manager) SaveDuration() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.took
+}
