@@ -39,8 +39,8 @@ func (m *Manager) loadExactly(text []byte) error {
 		return err
 	}
 	m.l.latest, _, _ = filename.Local(s.ModelCheckpointPath)
-	m.l.lastPreserved = earlier(s.preserved(), now)
-	m.l.active, _ = managedIn(s, now, m.l.lastPreserved, func(string) bool { return true })
+	m.l.lastPreserved = earlier(listed(s).preserved(), now)
+	m.l.active, _ = listed(s).managed(now, m.l.lastPreserved, func(string) bool { return true })
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -29,13 +30,13 @@ type ledger struct {
 // become now; what is not newer than the last preserved checkpoint is not
 // managed. It returns the paths that were refused because they lead out of
 // the directory, and whether the clock went back.
-func (l *ledger) takeOver(s State, now time.Time, present func(path string) bool) (refused []string, clockBack bool) {
+func (l *ledger) takeOver(s listed, now time.Time, present func(path string) bool) (refused []string, clockBack bool) {
 	l.lastPreserved = s.preserved()
 	if clockBack = now.Before(l.lastPreserved); clockBack {
 		l.lastPreserved = now
 	}
 	l.active, l.others = nil, nil
-	managed, refused := managedIn(s, now, l.lastPreserved, present)
+	managed, refused := s.managed(now, l.lastPreserved, present)
 	for _, c := range managed {
 		if _, mine := filename.NumberOf(l.name, c.Path); mine {
 			l.active = append(l.active, c)
@@ -44,34 +45,6 @@ func (l *ledger) takeOver(s State, now time.Time, present func(path string) bool
 		}
 	}
 	return refused, clockBack
-}
-
-// managedIn returns the managed checkpoints of a state file, each once. A
-// state file without times manages none. An absolute entry means the file of
-// its last element in this directory, if that is present.
-func managedIn(s State, now, lastPreserved time.Time, present func(path string) bool) (list []retention.Checkpoint, refused []string) {
-	place := make(map[string]int)
-	for i, entry := range s.AllModelCheckpointPaths {
-		p, absolute, ok := filename.Local(entry)
-		if !ok || absolute && !present(p) {
-			refused = append(refused, entry)
-			continue
-		}
-		if i >= len(s.AllModelCheckpointTimestamps) {
-			continue
-		}
-		t := earlier(s.AllModelCheckpointTimestamps[i], now)
-		if !t.After(lastPreserved) {
-			continue
-		}
-		if at, twice := place[p]; twice {
-			list[at].Time = t
-			continue
-		}
-		place[p] = len(list)
-		list = append(list, retention.Checkpoint{Path: p, Time: t})
-	}
-	return list, refused
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -95,7 +68,7 @@ func without(list []retention.Checkpoint, path string) []retention.Checkpoint {
 func (l ledger) saved(c retention.Checkpoint) ledger {
 	l.active = append(without(l.active, c.Path), c)
 	l.others = without(l.others, c.Path)
-	l.retained = lacking(l.retained, c.Path)
+	l.retained = unreasoned(l.retained, c.Path)
 	l.latest = c.Path
 	return l
 }
@@ -117,8 +90,8 @@ func (l *ledger) watchClock(every time.Duration) {
 	}
 }
 
-// lacking returns a copy of a map that lacks path.
-func lacking(m map[string]string, path string) map[string]string {
+// unreasoned returns a copy of a map that lacks path.
+func unreasoned(m map[string]string, path string) map[string]string {
 	m = maps.Clone(m)
 	delete(m, path)
 	return m
@@ -127,15 +100,28 @@ func lacking(m map[string]string, path string) map[string]string {
 // forget takes a checkpoint off the list.
 func (l *ledger) forget(path string) {
 	l.active = without(l.active, path)
-	l.retained = lacking(l.retained, path)
+	l.retained = unreasoned(l.retained, path)
 }
+
+// unlist notes that the state file does not list a checkpoint that stays, and
+// why it stays.
+func (l *ledger) unlist(path, reason string) {
+	l.retained = unreasoned(l.retained, path)
+	if l.retained == nil {
+		l.retained = make(map[string]string)
+	}
+	l.retained[path] = reason
+}
+
+// relist notes that the state file lists a checkpoint again.
+func (l *ledger) relist(path string) { l.retained = unreasoned(l.retained, path) }
 
 // state returns what the state file is to say. The latest comes last, as
 // TensorFlow wants it. What stays for another reason than that it is one of
 // the latest is left out: a TensorFlow manager that is at work in the
 // directory later would remove it.
-func (l ledger) state() State {
-	s := State{ModelCheckpointPath: l.latest, LastPreservedTimestamp: l.lastPreserved}
+func (l ledger) state() listed {
+	s := listed{ModelCheckpointPath: l.latest, LastPreservedTimestamp: l.lastPreserved}
 	all := merge(l.others, l.active)
 	if i := find(all, l.latest); i >= 0 {
 		all = append(slices.Delete(slices.Clone(all), i, i+1), all[i])
@@ -167,40 +153,29 @@ func merge(a, b []retention.Checkpoint) []retention.Checkpoint {
 	return append(append(all, a...), b...)
 }
 
-// sweeping is what becomes of a list.
-type sweeping struct {
-	preserve, remove []judged
-	retain           []judged // whose reason is another than before, "" for what is listed again
-}
-
-// judged is a checkpoint and what is to be known of its verdict.
-type judged struct {
-	retention.Checkpoint
-	reason string
-}
-
-func (s sweeping) empty() bool { return len(s.preserve)+len(s.remove)+len(s.retain) == 0 }
-
-// judge asks the policy, and the floors that none crosses.
-func (l ledger) judge(p retention.Policy) sweeping {
-	var s sweeping
-	for i, v := range retention.Judge(p, l.active) {
-		c := judged{l.active[i], v.Reason}
-		was, unlisted := l.retained[c.Path]
-		switch v.Fate {
-		case retention.Remove:
-			s.remove = append(s.remove, c)
-		case retention.Preserve:
-			s.preserve = append(s.preserve, c)
-		case retention.Retain:
-			if !unlisted || was != c.reason {
-				s.retain = append(s.retain, c)
-			}
-		case retention.Keep:
-			if c.reason = ""; unlisted {
-				s.retain = append(s.retain, c)
-			}
+// join joins what is listed with what was found besides, in the order of
+// saving: by the save counters, which no clock disturbs, where they tell and
+// agree with the order of the list.
+func join(found, active []retention.Checkpoint, counts map[string]int64) []retention.Checkpoint {
+	slices.SortFunc(found, func(a, b retention.Checkpoint) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
+	})
+	all := merge(found, active)
+	last := int64(0)
+	for _, c := range active {
+		if counts[c.Path] <= last { // it began anew
+			return all
 		}
+		last = counts[c.Path]
 	}
-	return s
+	seen := make(map[int64]bool)
+	for _, c := range all {
+		n := counts[c.Path]
+		if n <= 0 || seen[n] {
+			return all
+		}
+		seen[n] = true
+	}
+	slices.SortFunc(all, func(a, b retention.Checkpoint) int { return cmp.Compare(counts[a.Path], counts[b.Path]) })
+	return all
 }

@@ -132,7 +132,7 @@ func (l *lister) mark(s State) {
 	end := time.Unix(maxSeconds, 0)
 	var managed []retention.Checkpoint
 	if len(s.AllModelCheckpointTimestamps) == len(s.AllModelCheckpointPaths) {
-		managed, _ = managedIn(s, end, s.preserved(), present)
+		managed, _ = listed(s).managed(end, listed(s).preserved(), present)
 	}
 	for _, c := range managed {
 		if e := l.found[c.Path]; e != nil {

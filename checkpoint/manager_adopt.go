@@ -39,7 +39,7 @@ func (m *Manager) rebuild(ctx context.Context, sets shelf.Sets, now time.Time, b
 // adopt adds checkpoints that are newer than the state file knows: their
 // writer died between the index and the state file.
 func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.Time) error {
-	listed := highestListed(s, m.l.name)
+	listed := listed(s).highest(m.l.name)
 	if sets.Highest(m.l.name) <= listed {
 		return nil
 	}
@@ -58,20 +58,6 @@ func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.
 	}
 	m.l.watchClock(m.o.KeepCheckpointEvery)
 	return nil
-}
-
-// highestListed returns the highest number that a state file has for the
-// given name, or -1.
-func highestListed(s State, name string) int64 {
-	top := int64(-1)
-	for _, entry := range append(slices.Clip(s.AllModelCheckpointPaths), s.ModelCheckpointPath) {
-		if p, _, ok := filename.Local(entry); ok {
-			if n, mine := filename.NumberOf(name, p); mine {
-				top = max(top, n)
-			}
-		}
-	}
-	return top
 }
 
 // adoptHalf returns the list with those checkpoints of failed saves that are

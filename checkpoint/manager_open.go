@@ -80,13 +80,13 @@ func (m *Manager) parse(text []byte) (State, bool) {
 }
 
 func (m *Manager) takeOver(s State, sets shelf.Sets, now time.Time) {
-	refused, clockBack := m.l.takeOver(s, now, func(p string) bool { return sets[p] != nil })
+	refused, clockBack := m.l.takeOver(listed(s), now, func(p string) bool { return sets[p] != nil })
 	for _, entry := range refused {
 		m.o.Logger.Warn("state file names a checkpoint outside of the directory, which is ignored", "path", entry)
 	}
 	if clockBack {
 		m.o.Logger.Warn("clock went back behind the last preserved checkpoint; listed ones are not managed any more",
-			"now", now, "last_preserved", s.preserved())
+			"now", now, "last_preserved", listed(s).preserved())
 	}
 }
 

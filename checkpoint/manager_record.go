@@ -19,7 +19,7 @@ func (w *writing) entry() retention.Checkpoint {
 
 // record writes the state file by write, if it is not already so.
 func (m *Manager) record(ctx context.Context, l ledger, write func(context.Context, storage.Dir, string, []byte) error) error {
-	text, err := l.state().text()
+	text, err := State(l.state()).text()
 	if err != nil {
 		return err
 	}

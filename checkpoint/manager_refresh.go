@@ -15,9 +15,9 @@ import (
 func (m *Manager) refresh(ctx context.Context, text []byte) error {
 	m.seen = text
 	s, usable := m.parse(text)
-	managed, _ := managedIn(s, m.o.Now(), s.preserved(), func(string) bool { return false })
+	managed, _ := listed(s).managed(m.o.Now(), listed(s).preserved(), func(string) bool { return false })
 	if usable {
-		m.files.top = max(m.files.top, highestListed(s, m.l.name))
+		m.files.top = max(m.files.top, listed(s).highest(m.l.name))
 		m.l.others = nil
 	}
 	listed := make(map[string]bool)

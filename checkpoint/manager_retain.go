@@ -142,7 +142,7 @@ func (m *Manager) findRetained(ctx context.Context) error {
 	if err := l.unlisted(ctx); err != nil {
 		return err
 	}
-	m.l.active = l.ordered()
+	m.l.active = join(l.found, m.l.active, l.counts)
 	return nil
 }
 
@@ -220,46 +220,8 @@ func (f *finder) unlisted(ctx context.Context) error {
 			c := r.checkpoint(p, r.Time)
 			c.Verified = true
 			f.found, f.counts[p] = append(f.found, c), r.SaveCounter
-			m.noteRetained(p, r.Retained)
+			m.l.unlist(p, r.Retained) // the next sweep tells the reason anew if it is another
 		}
 	}
 	return nil
-}
-
-// noteRetained says that the state file does not list a checkpoint. The reason
-// is told anew by the next sweep if it is another.
-func (m *Manager) noteRetained(path, reason string) {
-	retained := maps.Clone(m.l.retained)
-	if retained == nil {
-		retained = make(map[string]string)
-	}
-	retained[path] = reason
-	m.l.retained = retained
-}
-
-// ordered joins what is listed with what was found, in the order of saving: by
-// the save counters, which no clock disturbs, where they tell and agree with
-// the order of the list.
-func (f *finder) ordered() []retention.Checkpoint {
-	slices.SortFunc(f.found, func(a, b retention.Checkpoint) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
-	})
-	all := merge(f.found, f.m.l.active)
-	seen := make(map[int64]bool)
-	last := int64(0)
-	for _, c := range f.m.l.active {
-		if f.counts[c.Path] <= last { // it began anew
-			return all
-		}
-		last = f.counts[c.Path]
-	}
-	for _, c := range all {
-		n := f.counts[c.Path]
-		if n <= 0 || seen[n] {
-			return all
-		}
-		seen[n] = true
-	}
-	slices.SortFunc(all, func(a, b retention.Checkpoint) int { return cmp.Compare(f.counts[a.Path], f.counts[b.Path]) })
-	return all
 }

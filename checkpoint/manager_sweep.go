@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -116,14 +115,11 @@ func (m *Manager) retain(ctx context.Context, list []judged) error {
 				return err
 			}
 		}
-		retained := maps.Clone(m.l.retained)
-		if retained == nil {
-			retained = make(map[string]string)
+		if c.reason == "" {
+			m.l.relist(c.Path)
+		} else {
+			m.l.unlist(c.Path, c.reason)
 		}
-		if retained[c.Path] = c.reason; c.reason == "" {
-			delete(retained, c.Path)
-		}
-		m.l.retained = retained
 		m.o.Logger.Info("retained", "path", c.Path, "reason", c.reason)
 	}
 	return nil

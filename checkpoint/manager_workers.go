@@ -9,7 +9,7 @@ import (
 func (s *save) together(ctx context.Context) (*Saving, error) {
 	if s.crew.Leads() {
 		handle, err := s.begin(ctx)
-		text, failed := s.m.l.state().text()
+		text, failed := State(s.m.l.state()).text()
 		if err == nil {
 			err = failed
 		}
@@ -48,7 +48,7 @@ func (m *Manager) follow(text string) {
 		return
 	}
 	// Its clock is the one that counts: nothing of this is in the future.
-	m.l.takeOver(s, time.Unix(1<<40, 0), func(string) bool { return true })
+	m.l.takeOver(listed(s), time.Unix(1<<40, 0), func(string) bool { return true })
 	m.l.latest = s.ModelCheckpointPath
 	m.show()
 }

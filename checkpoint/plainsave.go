@@ -186,5 +186,5 @@ func (s *plainSave) writeAndRecord(ctx context.Context) error {
 	if err := s.w.Publish(ctx); err != nil {
 		return err
 	}
-	return WriteState(ctx, s.below, s.state.withUnmanaged(path.Base(s.w.Path)))
+	return WriteState(ctx, s.below, State(listed(s.state).withUnmanaged(path.Base(s.w.Path))))
 }

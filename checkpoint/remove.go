@@ -88,7 +88,7 @@ func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
 		}
 		return unlessIO(err)
 	}
-	s := was.without(gone)
+	s := State(listed(was).lacking(gone))
 	if s.ModelCheckpointPath == "" {
 		newest, err := shelf.Newest(ctx, dir, func(p string) bool { return filename.OfDirectory(p) && !gone[p] })
 		if err != nil {
@@ -102,31 +102,4 @@ func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
 		return nil
 	}
 	return WriteState(ctx, dir, s)
-}
-
-// without returns s without the checkpoints that are gone. If the latest is
-// one of them, the last that stays is the latest; "" if none does.
-func (s State) without(gone map[string]bool) State {
-	is := func(entry string) bool {
-		p, _, ok := filename.Local(entry)
-		return ok && gone[p]
-	}
-	left := State{ModelCheckpointPath: s.ModelCheckpointPath, LastPreservedTimestamp: s.LastPreservedTimestamp}
-	timed := len(s.AllModelCheckpointTimestamps) == len(s.AllModelCheckpointPaths)
-	for i, p := range s.AllModelCheckpointPaths {
-		if is(p) {
-			continue
-		}
-		left.AllModelCheckpointPaths = append(left.AllModelCheckpointPaths, p)
-		if timed {
-			left.AllModelCheckpointTimestamps = append(left.AllModelCheckpointTimestamps, s.AllModelCheckpointTimestamps[i])
-		}
-	}
-	if is(s.ModelCheckpointPath) {
-		left.ModelCheckpointPath = ""
-		if n := len(left.AllModelCheckpointPaths); n > 0 {
-			left.ModelCheckpointPath = left.AllModelCheckpointPaths[n-1]
-		}
-	}
-	return left
 }

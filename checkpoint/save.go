@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -119,35 +118,6 @@ func after(n int64) (int64, error) {
 		return 0, errors.New("the save counter is at its end")
 	}
 	return n + 1, nil
-}
-
-// withUnmanaged returns s with p as the latest path. Without managed paths
-// that is p alone and without a time, as in TensorFlow. TensorFlow would wipe a
-// manager's list; here it stays, and p is listed with the one time that tells
-// every manager to leave it alone: that of the last preserved checkpoint.
-func (s State) withUnmanaged(p string) State {
-	managed := State{ModelCheckpointPath: p, LastPreservedTimestamp: s.LastPreservedTimestamp}
-	for i, t := range s.AllModelCheckpointTimestamps {
-		if t.After(s.preserved()) && s.AllModelCheckpointPaths[i] != p {
-			managed.AllModelCheckpointPaths = append(managed.AllModelCheckpointPaths, s.AllModelCheckpointPaths[i])
-			managed.AllModelCheckpointTimestamps = append(managed.AllModelCheckpointTimestamps, t)
-		}
-	}
-	if len(managed.AllModelCheckpointPaths) == 0 {
-		return State{ModelCheckpointPath: p}
-	}
-	managed.AllModelCheckpointPaths = append(managed.AllModelCheckpointPaths, p)
-	managed.AllModelCheckpointTimestamps = append(managed.AllModelCheckpointTimestamps, s.preserved())
-	return managed
-}
-
-// preserved returns the time after which listed checkpoints are managed; the
-// field's absence means zero, the Unix epoch.
-func (s State) preserved() time.Time {
-	if s.LastPreservedTimestamp.IsZero() {
-		return time.Unix(0, 0)
-	}
-	return s.LastPreservedTimestamp
 }
 
 // Restore restores the objects from the checkpoint path, which is as Load's,

@@ -127,7 +127,7 @@ func FuzzState(f *testing.F) {
 			}
 		}
 		l := ledger{name: "ckpt"}
-		l.takeOver(s, time.Unix(2e9, 0), func(string) bool { return true })
+		l.takeOver(listed(s), time.Unix(2e9, 0), func(string) bool { return true })
 		once, err := s.text()
 		if err != nil {
 			return
