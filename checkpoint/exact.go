@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
 )
@@ -23,7 +24,7 @@ func (m *Manager) exact() bool { return m.c.o.Exactly.On() }
 // end take their paths with them.
 func (m *Manager) loadExactly(text []byte) error {
 	now := m.o.Now()
-	m.l = ledger{name: m.l.name, lastPreserved: now.Add(-time.Second)}
+	m.l = ledger.Ledger{Name: m.l.Name, LastPreserved: now.Add(-time.Second)}
 	if text == nil {
 		return nil
 	}
@@ -38,9 +39,9 @@ func (m *Manager) loadExactly(text []byte) error {
 	if err != nil {
 		return err
 	}
-	m.l.latest, _, _ = filename.Local(s.ModelCheckpointPath)
-	m.l.lastPreserved = earlier(listed(s).preserved(), now)
-	m.l.active, _ = listed(s).managed(now, m.l.lastPreserved, func(string) bool { return true })
+	m.l.Latest, _, _ = filename.Local(s.ModelCheckpointPath)
+	m.l.LastPreserved = ledger.Earlier(ledger.State(s).Preserved(), now)
+	m.l.Active, _ = ledger.State(s).Managed(now, m.l.LastPreserved, func(string) bool { return true })
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 )
 
 // Hooks are functions that a Manager calls: BeforeSave from Save, the others
@@ -116,9 +118,9 @@ func (m *Manager) committed(w *writing) {
 }
 
 // removed notes that a checkpoint is gone.
-func (m *Manager) removed(c judged) {
+func (m *Manager) removed(c ledger.Judged) {
 	if h := m.o.Hooks; h != nil && h.AfterRemoval != nil {
-		e := Event{Path: c.Path, Reason: c.reason}
+		e := Event{Path: c.Path, Reason: c.Reason}
 		e.Receipt = Receipt{Path: c.Path, Time: c.Time, Step: copyOf(c.Step), Epoch: copyOf(c.Epoch), Metrics: maps.Clone(c.Metrics)}
 		m.events = append(m.events, func(ctx context.Context) { m.told(ctx, "AfterRemoval", h.AfterRemoval, e) })
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -132,7 +133,7 @@ func (l *lister) mark(s State) {
 	end := time.Unix(maxSeconds, 0)
 	var managed []retention.Checkpoint
 	if len(s.AllModelCheckpointTimestamps) == len(s.AllModelCheckpointPaths) {
-		managed, _ = listed(s).managed(end, listed(s).preserved(), present)
+		managed, _ = ledger.State(s).Managed(end, ledger.State(s).Preserved(), present)
 	}
 	for _, c := range managed {
 		if e := l.found[c.Path]; e != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -35,7 +36,7 @@ type Manager struct {
 	reserved int64         // highest number that an asynchronous save was given
 	closing  chan struct{} // not nil: Close was called; closed: all is done
 
-	l        ledger
+	l        ledger.Ledger
 	seen     []byte // the state file as it was last read or written
 	gone     string // the latest checkpoint by the state file, if there is none at all
 	files    survey
@@ -97,7 +98,7 @@ func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerO
 		return nil, fmt.Errorf("manager options: %w", err)
 	}
 	m.o.Revision = m.o.Revision.orBuilt()
-	m.l.name, m.lastStep = m.o.CheckpointName, m.o.LastCheckpointStep
+	m.l.Name, m.lastStep = m.o.CheckpointName, m.o.LastCheckpointStep
 	if err := m.open(ctx); err != nil {
 		return nil, fmt.Errorf("open manager: %w", err)
 	}
@@ -123,10 +124,10 @@ func (m *Manager) alone(ctx context.Context, do func() error) error {
 
 // show lets others see the list as it is now.
 func (m *Manager) show() {
-	s := shown{latest: m.l.latest, paths: make([]string, len(m.l.active)), top: m.files.top}
-	for i, c := range m.l.active {
+	s := shown{latest: m.l.Latest, paths: make([]string, len(m.l.Active)), top: m.files.top}
+	for i, c := range m.l.Active {
 		s.paths[i] = c.Path
-		if n, ok := filename.NumberOf(m.l.name, c.Path); ok {
+		if n, ok := filename.NumberOf(m.l.Name, c.Path); ok {
 			s.top = max(s.top, n)
 		}
 	}

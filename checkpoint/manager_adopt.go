@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 )
@@ -22,16 +23,16 @@ func (m *Manager) rebuild(ctx context.Context, sets shelf.Sets, now time.Time, b
 	if err != nil {
 		return err
 	}
-	m.l.active = found
-	if m.l.latest, err = m.newest(ctx, sets); err != nil {
+	m.l.Active = found
+	if m.l.Latest, err = m.newest(ctx, sets); err != nil {
 		return err
 	}
-	if m.l.latest != "" && !broken {
-		m.o.Logger.Warn("state file is missing, rebuilt from the directory", "path", m.l.latest)
+	if m.l.Latest != "" && !broken {
+		m.o.Logger.Warn("state file is missing, rebuilt from the directory", "path", m.l.Latest)
 	}
 	for _, c := range found {
 		// Else the next manager would take them for preserved.
-		m.l.lastPreserved = earlier(m.l.lastPreserved, c.Time.Add(-time.Second))
+		m.l.LastPreserved = ledger.Earlier(m.l.LastPreserved, c.Time.Add(-time.Second))
 	}
 	return nil
 }
@@ -39,11 +40,11 @@ func (m *Manager) rebuild(ctx context.Context, sets shelf.Sets, now time.Time, b
 // adopt adds checkpoints that are newer than the state file knows: their
 // writer died between the index and the state file.
 func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.Time) error {
-	listed := listed(s).highest(m.l.name)
-	if sets.Highest(m.l.name) <= listed {
+	listed := ledger.State(s).Highest(m.l.Name)
+	if sets.Highest(m.l.Name) <= listed {
 		return nil
 	}
-	count, err := m.countOf(ctx, m.l.latest)
+	count, err := m.countOf(ctx, m.l.Latest)
 	if err != nil {
 		return err
 	}
@@ -53,29 +54,29 @@ func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.
 	}
 	for _, c := range found {
 		m.o.Logger.Warn("found a checkpoint that the state file does not know yet", "path", c.Path)
-		m.l.latest = c.Path
-		m.l.active = append(m.l.active, c)
+		m.l.Latest = c.Path
+		m.l.Active = append(m.l.Active, c)
 	}
-	m.l.watchClock(m.o.KeepCheckpointEvery)
+	m.l.WatchClock(m.o.KeepCheckpointEvery)
 	return nil
 }
 
 // adoptHalf returns the list with those checkpoints of failed saves that are
 // complete after all.
-func (m *Manager) adoptHalf(ctx context.Context) (ledger, error) {
+func (m *Manager) adoptHalf(ctx context.Context) (ledger.Ledger, error) {
 	l := m.l
 	// Most saves that fail leave nothing; where all fail they are many.
 	m.half = slices.DeleteFunc(m.half, func(c retention.Checkpoint) bool { return m.files.sets[c.Path] == nil })
 	for _, c := range m.half {
-		if find(l.active, c.Path) >= 0 {
+		if ledger.Find(l.Active, c.Path) >= 0 {
 			continue
 		}
 		ok, err := m.wrote(ctx, c)
 		if err != nil {
-			return ledger{}, err
+			return ledger.Ledger{}, err
 		}
 		if ok {
-			l.active = append(slices.Clip(l.active), c)
+			l.Active = append(slices.Clip(l.Active), c)
 		}
 	}
 	return l, nil
@@ -113,7 +114,7 @@ func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count i
 	var found []retention.Checkpoint
 	counts, counted := make(map[string]int64), true // all numbers are the counter's
 	for _, p := range slices.Sorted(maps.Keys(sets)) {
-		n, ok := filename.NumberOf(m.l.name, p)
+		n, ok := filename.NumberOf(m.l.Name, p)
 		if !ok || n <= above {
 			continue
 		}
@@ -134,8 +135,8 @@ func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count i
 		}
 	}
 	slices.SortStableFunc(found, func(a, b retention.Checkpoint) int {
-		x, _ := filename.NumberOf(m.l.name, a.Path)
-		y, _ := filename.NumberOf(m.l.name, b.Path)
+		x, _ := filename.NumberOf(m.l.Name, a.Path)
+		y, _ := filename.NumberOf(m.l.Name, b.Path)
 		if counted || count >= 0 {
 			return cmp.Or(cmp.Compare(counts[a.Path], counts[b.Path]), a.Time.Compare(b.Time), cmp.Compare(x, y))
 		}

@@ -17,7 +17,7 @@ func (m *Manager) remember(ctx context.Context) error {
 		return nil
 	}
 	m.history = schedule.Since(schedule.Moment{Time: m.o.Now()})
-	for _, c := range m.l.active {
+	for _, c := range m.l.Active {
 		r, err := ReadReceipt(ctx, m.dir, c.Path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
 			return err

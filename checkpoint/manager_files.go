@@ -19,11 +19,11 @@ type survey struct {
 
 // survey lists the manager's files.
 func (m *Manager) survey(ctx context.Context) error {
-	sets, err := shelf.Scan(ctx, m.dir, m.l.name+"-")
+	sets, err := shelf.Scan(ctx, m.dir, m.l.Name+"-")
 	if err != nil {
 		return err
 	}
-	m.files = survey{sets: sets, top: max(m.files.top, sets.Highest(m.l.name))}
+	m.files = survey{sets: sets, top: max(m.files.top, sets.Highest(m.l.Name))}
 	return nil
 }
 

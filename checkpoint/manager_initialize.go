@@ -76,7 +76,7 @@ func (m *Manager) lost() error {
 			"bring it back, or remove this file to begin anew: %w", filename.State, m.gone, fs.ErrNotExist)
 	}
 	for _, p := range slices.Sorted(maps.Keys(m.files.sets)) {
-		if _, mine := filename.NumberOf(m.l.name, p); mine && m.files.sets[p].Index != nil {
+		if _, mine := filename.NumberOf(m.l.Name, p); mine && m.files.sets[p].Index != nil {
 			return fmt.Errorf("%s: data files are missing: bring them back, or remove its index to begin anew: %w", p, fs.ErrNotExist)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 )
 
@@ -48,7 +49,7 @@ func (m *Manager) load(ctx context.Context, text []byte) error {
 	if !usable {
 		// One second of slack lets a checkpoint saved in this very moment be
 		// newer (checkpoint_management.py).
-		m.l = ledger{name: m.l.name, lastPreserved: now.Add(-time.Second)}
+		m.l = ledger.Ledger{Name: m.l.Name, LastPreserved: now.Add(-time.Second)}
 		return m.rebuild(ctx, sets, now, text != nil)
 	}
 	m.takeOver(s, sets, now)
@@ -80,28 +81,28 @@ func (m *Manager) parse(text []byte) (State, bool) {
 }
 
 func (m *Manager) takeOver(s State, sets shelf.Sets, now time.Time) {
-	refused, clockBack := m.l.takeOver(listed(s), now, func(p string) bool { return sets[p] != nil })
+	refused, clockBack := m.l.TakeOver(ledger.State(s), now, func(p string) bool { return sets[p] != nil })
 	for _, entry := range refused {
 		m.o.Logger.Warn("state file names a checkpoint outside of the directory, which is ignored", "path", entry)
 	}
 	if clockBack {
 		m.o.Logger.Warn("clock went back behind the last preserved checkpoint; listed ones are not managed any more",
-			"now", now, "last_preserved", listed(s).preserved())
+			"now", now, "last_preserved", ledger.State(s).Preserved())
 	}
 }
 
 // findLatest sets the latest checkpoint to the one that the state file names,
 // or, if that is gone, to the newest complete one of the manager's name.
 func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) error {
-	m.l.latest = ""
+	m.l.Latest = ""
 	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok {
 		if set := sets[p]; set != nil && set.Index != nil {
-			m.l.latest = p
+			m.l.Latest = p
 			return nil
 		}
 		at, err := locatePath(ctx, m.dir, p)
 		if err == nil {
-			m.l.latest = at.Path
+			m.l.Latest = at.Path
 			return nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -112,11 +113,11 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) erro
 	if err != nil {
 		return err
 	}
-	if m.l.latest = latest; latest == "" {
+	if m.l.Latest = latest; latest == "" {
 		m.gone = s.ModelCheckpointPath
 	}
 	m.o.Logger.Warn("the latest checkpoint is gone, the newest complete one takes its place",
-		"gone", s.ModelCheckpointPath, "path", m.l.latest)
+		"gone", s.ModelCheckpointPath, "path", m.l.Latest)
 	return nil
 }
 
@@ -125,7 +126,7 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) erro
 // any name, and to begin from nothing because that file was lost is worse than
 // an error that the objects are others. "" is none.
 func (m *Manager) newest(ctx context.Context, sets shelf.Sets) (string, error) {
-	if p := sets.NewestOf(m.l.name); p != "" {
+	if p := sets.NewestOf(m.l.Name); p != "" {
 		return p, nil
 	}
 	return shelf.Newest(ctx, m.dir, func(p string) bool {

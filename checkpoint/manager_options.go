@@ -127,5 +127,5 @@ func (m *Manager) policy() retention.Policy {
 	case m.o.KeepCheckpointEvery == 0:
 		return retention.Latest(m.o.MaxToKeep)
 	}
-	return retention.Any(retention.Latest(m.o.MaxToKeep), retention.Every(m.o.KeepCheckpointEvery, m.l.lastPreserved))
+	return retention.Any(retention.Latest(m.o.MaxToKeep), retention.Every(m.o.KeepCheckpointEvery, m.l.LastPreserved))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -18,8 +19,8 @@ func (w *writing) entry() retention.Checkpoint {
 }
 
 // record writes the state file by write, if it is not already so.
-func (m *Manager) record(ctx context.Context, l ledger, write func(context.Context, storage.Dir, string, []byte) error) error {
-	text, err := State(l.state()).text()
+func (m *Manager) record(ctx context.Context, l ledger.Ledger, write func(context.Context, storage.Dir, string, []byte) error) error {
+	text, err := State(l.State()).text()
 	if err != nil {
 		return err
 	}

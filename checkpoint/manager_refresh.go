@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
@@ -15,24 +16,24 @@ import (
 func (m *Manager) refresh(ctx context.Context, text []byte) error {
 	m.seen = text
 	s, usable := m.parse(text)
-	managed, _ := listed(s).managed(m.o.Now(), listed(s).preserved(), func(string) bool { return false })
+	managed, _ := ledger.State(s).Managed(m.o.Now(), ledger.State(s).Preserved(), func(string) bool { return false })
 	if usable {
-		m.files.top = max(m.files.top, listed(s).highest(m.l.name))
-		m.l.others = nil
+		m.files.top = max(m.files.top, ledger.State(s).Highest(m.l.Name))
+		m.l.Others = nil
 	}
 	listed := make(map[string]bool)
 	for _, c := range managed {
 		listed[c.Path] = true
-		if i := find(m.l.active, c.Path); i < 0 {
-			m.l.others = append(m.l.others, c)
-		} else if savedAgain(c, m.l.active[i].Time) {
+		if i := ledger.Find(m.l.Active, c.Path); i < 0 {
+			m.l.Others = append(m.l.Others, c)
+		} else if savedAgain(c, m.l.Active[i].Time) {
 			m.notOurs(c.Path)
-			m.l.others = append(m.l.others, c)
+			m.l.Others = append(m.l.Others, c)
 		}
 	}
 	m.files.stale = m.files.stale || !usable // who has lost this file may have lost others
-	for _, c := range m.l.active {
-		if listed[c.Path] || m.l.retained[c.Path] != "" {
+	for _, c := range m.l.Active {
+		if listed[c.Path] || m.l.Retained[c.Path] != "" {
 			continue
 		}
 		m.files.stale = true // whoever took it off the list may have removed it
@@ -62,14 +63,14 @@ func (m *Manager) dropReplaced(ctx context.Context, c retention.Checkpoint) erro
 
 func (m *Manager) notOurs(path string) {
 	m.o.Logger.Warn("a listed checkpoint was replaced and is not managed any more", "path", path)
-	m.l.forget(path)
+	m.l.Forget(path)
 }
 
 // dropGone takes checkpoints off the list that somebody else has removed, as
 // a survey shows: counted on, they would make retention remove those that are
 // there. One that a sweep removed in part stays listed for the next.
 func (m *Manager) dropGone() {
-	m.l.active = slices.DeleteFunc(slices.Clone(m.l.active), func(c retention.Checkpoint) bool {
+	m.l.Active = slices.DeleteFunc(slices.Clone(m.l.Active), func(c retention.Checkpoint) bool {
 		s := m.files.sets[c.Path]
 		gone := s == nil || s.Index == nil && len(s.Data) == 0
 		if gone {

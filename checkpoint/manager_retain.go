@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 )
@@ -21,7 +22,7 @@ import (
 
 // checkpoint returns what retention policies see of a receipt.
 func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
-	c := retention.Checkpoint{Path: p, Time: earlier(r.Time, now), Step: copyOf(r.Step), Epoch: copyOf(r.Epoch),
+	c := retention.Checkpoint{Path: p, Time: ledger.Earlier(r.Time, now), Step: copyOf(r.Step), Epoch: copyOf(r.Epoch),
 		Metrics: maps.Clone(r.Metrics), Tags: slices.Clone(r.Tags), Pinned: r.Pinned, Rejected: r.Rejected}
 	for _, f := range r.Files {
 		c.Size += f.Size
@@ -32,15 +33,15 @@ func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
 // judgeAsking judges, and asks the directory about whatever is to be removed:
 // whether somebody has pinned or tagged it, or holds a lease on it. About what
 // stays instead it asks, too: whether that is there, and not rejected.
-func (m *Manager) judgeAsking(ctx context.Context) (sweeping, error) {
-	m.l.active = slices.Clone(m.l.active)
-	for i := range m.l.active {
-		m.l.active[i].Leased = ""
+func (m *Manager) judgeAsking(ctx context.Context) (ledger.Sweep, error) {
+	m.l.Active = slices.Clone(m.l.Active)
+	for i := range m.l.Active {
+		m.l.Active[i].Leased = ""
 	}
 	asked, known := make(map[string]bool), make(map[string]bool)
 	for {
-		s := m.l.judge(m.policy())
-		victims := slices.DeleteFunc(slices.Clone(s.remove), func(c judged) bool { return asked[c.Path] })
+		s := m.l.Judge(m.policy())
+		victims := slices.DeleteFunc(slices.Clone(s.Remove), func(c ledger.Judged) bool { return asked[c.Path] })
 		if len(victims) == 0 {
 			return s, nil
 		}
@@ -48,25 +49,25 @@ func (m *Manager) judgeAsking(ctx context.Context) (sweeping, error) {
 			asked[c.Path], known[c.Path] = true, true
 		}
 		if err := m.ask(ctx, victims); err != nil {
-			return sweeping{}, err
+			return ledger.Sweep{}, err
 		}
 		if err := m.askSurvivors(ctx, known); err != nil {
-			return sweeping{}, err
+			return ledger.Sweep{}, err
 		}
 	}
 }
 
 // ask brings what is known of some checkpoints up to date.
-func (m *Manager) ask(ctx context.Context, victims []judged) error {
+func (m *Manager) ask(ctx context.Context, victims []ledger.Judged) error {
 	isVictim := func(p string) bool {
-		return slices.ContainsFunc(victims, func(c judged) bool { return c.Path == p })
+		return slices.ContainsFunc(victims, func(c ledger.Judged) bool { return c.Path == p })
 	}
 	held, err := holders(ctx, m.dir, m.o.Now, isVictim)
 	if err != nil {
 		return err
 	}
-	for i := range m.l.active {
-		c := &m.l.active[i]
+	for i := range m.l.Active {
+		c := &m.l.Active[i]
 		if !isVictim(c.Path) {
 			continue
 		}
@@ -101,7 +102,7 @@ func (m *Manager) recall(ctx context.Context) {
 	m.marks = nil
 	m.mu.Unlock()
 	var held []string
-	for _, c := range m.l.active {
+	for _, c := range m.l.Active {
 		if c.Pinned != "" || len(c.Tags) > 0 || c.Rejected != "" {
 			held = append(held, c.Path)
 		}
@@ -113,9 +114,9 @@ func (m *Manager) recall(ctx context.Context) {
 	if len(marks) == 0 {
 		return
 	}
-	m.l.active = slices.Clone(m.l.active)
-	for i := range m.l.active {
-		if c := &m.l.active[i]; slices.Contains(marks, c.Path) {
+	m.l.Active = slices.Clone(m.l.Active)
+	for i := range m.l.Active {
+		if c := &m.l.Active[i]; slices.Contains(marks, c.Path) {
 			if err := m.askReceipt(ctx, c); err != nil {
 				m.o.Logger.Warn("receipt cannot be read", "path", c.Path, "err", err)
 			}
@@ -142,7 +143,7 @@ func (m *Manager) findRetained(ctx context.Context) error {
 	if err := l.unlisted(ctx); err != nil {
 		return err
 	}
-	m.l.active = join(l.found, m.l.active, l.counts)
+	m.l.Active = ledger.Join(l.found, m.l.Active, l.counts)
 	return nil
 }
 
@@ -156,7 +157,7 @@ type finder struct {
 // fillIn reads the receipts of what is listed. What a sweep that was cut short
 // has left without its index is nobody's best any more.
 func (f *finder) fillIn(ctx context.Context) error {
-	list := f.m.l.active
+	list := f.m.l.Active
 	for i, c := range list {
 		if s := f.m.files.sets[c.Path]; s != nil && s.Index == nil {
 			continue
@@ -200,9 +201,9 @@ func savedAgain(entry retention.Checkpoint, t time.Time) bool {
 // unlisted finds the others, by their receipts.
 func (f *finder) unlisted(ctx context.Context) error {
 	m := f.m
-	m.l.retained = nil
+	m.l.Retained = nil
 	for p, s := range m.files.sets {
-		if _, mine := filename.NumberOf(m.l.name, p); !mine || find(m.l.active, p) >= 0 {
+		if _, mine := filename.NumberOf(m.l.Name, p); !mine || ledger.Find(m.l.Active, p) >= 0 {
 			continue
 		}
 		ok, err := describes(ctx, m.dir, s)
@@ -220,7 +221,7 @@ func (f *finder) unlisted(ctx context.Context) error {
 			c := r.checkpoint(p, r.Time)
 			c.Verified = true
 			f.found, f.counts[p] = append(f.found, c), r.SaveCounter
-			m.l.unlist(p, r.Retained) // the next sweep tells the reason anew if it is another
+			m.l.Unlist(p, r.Retained) // the next sweep tells the reason anew if it is another
 		}
 	}
 	return nil

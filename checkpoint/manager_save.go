@@ -9,6 +9,7 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/schedule"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -175,7 +176,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 		return err
 	}
 	m.l, m.half = next, nil
-	m.files.saved(w, m.l.name)
+	m.files.saved(w, m.l.Name)
 	m.timed(time.Since(begin))
 	m.saved(s)
 	m.committed(w)
@@ -203,17 +204,17 @@ func (m *Manager) saved(s *save) {
 
 // publish returns the list as it is when the checkpoint and the state file are
 // written.
-func (s *save) publish(ctx context.Context, w *writing) (ledger, error) {
+func (s *save) publish(ctx context.Context, w *writing) (ledger.Ledger, error) {
 	next, err := s.m.adoptHalf(ctx)
 	if err != nil {
-		return ledger{}, err
+		return ledger.Ledger{}, err
 	}
 	if err := w.Publish(ctx); err != nil {
-		return ledger{}, err
+		return ledger.Ledger{}, err
 	}
-	next = next.saved(w.entry())
+	next = next.Saved(w.entry())
 	if !s.m.exact() {
-		next.watchClock(s.m.o.KeepCheckpointEvery)
+		next.WatchClock(s.m.o.KeepCheckpointEvery)
 	}
 	return next, s.m.record(ctx, next, storage.WriteFile)
 }

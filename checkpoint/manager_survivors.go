@@ -16,11 +16,11 @@ const maxSurvivors = 8
 // sake: what was rejected since, or is gone, is not worth that. It leaves out
 // what is known, and the checkpoint just saved.
 func (m *Manager) askSurvivors(ctx context.Context, known map[string]bool) error {
-	verdicts := retention.Judge(m.policy(), m.l.active)
+	verdicts := retention.Judge(m.policy(), m.l.Active)
 	newest, floors := maxSurvivors, maxSurvivors
 	var gone []string
 	for i := len(verdicts) - 2; i >= 0; i-- {
-		c, left := &m.l.active[i], &newest
+		c, left := &m.l.Active[i], &newest
 		if verdicts[i].Floor && c.Pinned == "" { // a pinned one stays for its own sake
 			left = &floors
 		}
@@ -39,7 +39,7 @@ func (m *Manager) askSurvivors(ctx context.Context, known map[string]bool) error
 	}
 	for _, p := range gone {
 		m.o.Logger.Warn("a listed checkpoint is gone", "path", p)
-		m.l.forget(p)
+		m.l.Forget(p)
 		m.files.stale = true // a part of it may be there
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -16,10 +17,10 @@ import (
 // save before it stands whatever it returns. What could not be removed stays
 // in the list, also in the state file, and with that for the next sweep.
 func (m *Manager) sweep(ctx context.Context) error {
-	preserved := m.l.lastPreserved
+	preserved := m.l.LastPreserved
 	err := m.settleList(ctx)
 	write := storage.WriteFileSoon // names of what is gone do no harm, should they come back
-	if !m.l.lastPreserved.Equal(preserved) {
+	if !m.l.LastPreserved.Equal(preserved) {
 		write = storage.WriteFile
 	}
 	if failed := m.record(ctx, m.l, write); failed != nil {
@@ -36,10 +37,10 @@ func (m *Manager) sweep(ctx context.Context) error {
 // pin or lease anything until it is done.
 func (m *Manager) settleList(ctx context.Context) error {
 	if m.exact() {
-		return m.settle(ctx, m.l.judge(m.policy()))
+		return m.settle(ctx, m.l.Judge(m.policy()))
 	}
 	m.recall(ctx)
-	if m.l.judge(m.policy()).empty() {
+	if m.l.Judge(m.policy()).Empty() {
 		return nil
 	}
 	return dirlock.BetweenSweeps(ctx, m.dir, dirlock.SweepPatience, func() error {
@@ -51,8 +52,8 @@ func (m *Manager) settleList(ctx context.Context) error {
 	})
 }
 
-func (m *Manager) settle(ctx context.Context, s sweeping) error {
-	return errors.Join(m.preserve(ctx, s.preserve), m.retain(ctx, s.retain), m.remove(ctx, s.remove))
+func (m *Manager) settle(ctx context.Context, s ledger.Sweep) error {
+	return errors.Join(m.preserve(ctx, s.Preserve), m.retain(ctx, s.Retain), m.remove(ctx, s.Remove))
 }
 
 // sweepAgain is for Close. If somebody else has written the state file since,
@@ -73,29 +74,29 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return m.remove(ctx, s.remove)
+		return m.remove(ctx, s.Remove)
 	})
 }
 
 // preserve takes checkpoints off the list and leaves their files, with the
 // reason in the receipt: there it outlives the manager.
-func (m *Manager) preserve(ctx context.Context, list []judged) error {
+func (m *Manager) preserve(ctx context.Context, list []ledger.Judged) error {
 	for _, c := range list {
 		r, err := m.receiptOf(ctx, c)
 		if err != nil {
 			return err
 		}
-		r.Kept, r.Retained = c.reason, ""
+		r.Kept, r.Retained = c.Reason, ""
 		if err := writeReceipt(ctx, m.dir, c.Path, r); err != nil {
 			return err
 		}
-		m.l.forget(c.Path)
+		m.l.Forget(c.Path)
 		m.files.forget(c.Path)
-		m.l.lastPreserved = c.Time
-		m.o.Logger.Info("preserved", "path", c.Path, "reason", c.reason)
+		m.l.LastPreserved = c.Time
+		m.o.Logger.Info("preserved", "path", c.Path, "reason", c.Reason)
 	}
 	if !m.exact() {
-		m.l.watchClock(m.o.KeepCheckpointEvery)
+		m.l.WatchClock(m.o.KeepCheckpointEvery)
 	}
 	return nil
 }
@@ -103,31 +104,31 @@ func (m *Manager) preserve(ctx context.Context, list []judged) error {
 // retain leaves checkpoints out of the state file, with the reason in the
 // receipt for people to read. It is only for them: after a loss of power the
 // next manager finds the checkpoint, and a reason, again.
-func (m *Manager) retain(ctx context.Context, list []judged) error {
+func (m *Manager) retain(ctx context.Context, list []ledger.Judged) error {
 	for _, c := range list {
 		r, err := m.receiptOf(ctx, c)
 		if err != nil {
 			return err
 		}
-		if r.Retained != c.reason {
-			r.Retained = c.reason
+		if r.Retained != c.Reason {
+			r.Retained = c.Reason
 			if err := writeReceiptSoon(ctx, m.dir, c.Path, r); err != nil {
 				return err
 			}
 		}
-		if c.reason == "" {
-			m.l.relist(c.Path)
+		if c.Reason == "" {
+			m.l.Relist(c.Path)
 		} else {
-			m.l.unlist(c.Path, c.reason)
+			m.l.Unlist(c.Path, c.Reason)
 		}
-		m.o.Logger.Info("retained", "path", c.Path, "reason", c.reason)
+		m.o.Logger.Info("retained", "path", c.Path, "reason", c.Reason)
 	}
 	return nil
 }
 
 // receiptOf reads a receipt to write it again. What has none, or one not to be
 // understood, gets one that says just what is to be added.
-func (m *Manager) receiptOf(ctx context.Context, c judged) (Receipt, error) {
+func (m *Manager) receiptOf(ctx context.Context, c ledger.Judged) (Receipt, error) {
 	r, err := ReadReceipt(ctx, m.dir, c.Path)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
 		return Receipt{Schema: receiptSchema, Path: c.Path, Time: c.Time}, nil
@@ -137,7 +138,7 @@ func (m *Manager) receiptOf(ctx context.Context, c judged) (Receipt, error) {
 
 // remove deletes checkpoints: all indexes, and when that is durable the other
 // files. So there is never an index without its data.
-func (m *Manager) remove(ctx context.Context, list []judged) error {
+func (m *Manager) remove(ctx context.Context, list []ledger.Judged) error {
 	var indexes, others []string
 	for _, c := range list {
 		for _, s := range []*shelf.Set{m.files.sets[c.Path], m.files.sets[filename.Recovery(c.Path)]} {
@@ -156,9 +157,9 @@ func (m *Manager) remove(ctx context.Context, list []judged) error {
 		}
 	}
 	for _, c := range list {
-		m.l.forget(c.Path)
+		m.l.Forget(c.Path)
 		m.files.forget(c.Path)
-		m.o.Logger.Info("removed", "path", c.Path, "reason", c.reason)
+		m.o.Logger.Info("removed", "path", c.Path, "reason", c.Reason)
 		m.removed(c)
 	}
 	return nil

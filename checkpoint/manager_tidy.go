@@ -18,7 +18,7 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 	sets := m.files.sets
 	for p, s := range sets {
 		of, recovery := strings.CutSuffix(p, filename.RecoverySuffix)
-		if _, mine := filename.NumberOf(m.l.name, of); !mine {
+		if _, mine := filename.NumberOf(m.l.Name, of); !mine {
 			continue
 		}
 		if recovery {

@@ -3,13 +3,15 @@ package checkpoint
 import (
 	"context"
 	"time"
+
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 )
 
 // together is one worker's part in a save of all.
 func (s *save) together(ctx context.Context) (*Saving, error) {
 	if s.crew.Leads() {
 		handle, err := s.begin(ctx)
-		text, failed := State(s.m.l.state()).text()
+		text, failed := State(s.m.l.State()).text()
 		if err == nil {
 			err = failed
 		}
@@ -48,7 +50,7 @@ func (m *Manager) follow(text string) {
 		return
 	}
 	// Its clock is the one that counts: nothing of this is in the future.
-	m.l.takeOver(listed(s), time.Unix(1<<40, 0), func(string) bool { return true })
-	m.l.latest = s.ModelCheckpointPath
+	m.l.TakeOver(ledger.State(s), time.Unix(1<<40, 0), func(string) bool { return true })
+	m.l.Latest = s.ModelCheckpointPath
 	m.show()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -186,5 +187,5 @@ func (s *plainSave) writeAndRecord(ctx context.Context) error {
 	if err := s.w.Publish(ctx); err != nil {
 		return err
 	}
-	return WriteState(ctx, s.below, State(listed(s.state).withUnmanaged(path.Base(s.w.Path))))
+	return WriteState(ctx, s.below, State(ledger.State(s.state).WithUnmanaged(path.Base(s.w.Path))))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -88,7 +89,7 @@ func unlist(ctx context.Context, dir storage.Dir, gone map[string]bool) error {
 		}
 		return unlessIO(err)
 	}
-	s := State(listed(was).lacking(gone))
+	s := State(ledger.State(was).Lacking(gone))
 	if s.ModelCheckpointPath == "" {
 		newest, err := shelf.Newest(ctx, dir, func(p string) bool { return filename.OfDirectory(p) && !gone[p] })
 		if err != nil {

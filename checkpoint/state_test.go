@@ -12,6 +12,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
 
@@ -126,8 +127,8 @@ func FuzzState(f *testing.F) {
 				t.Fatalf("filename.Local(%q) = %q", p, local)
 			}
 		}
-		l := ledger{name: "ckpt"}
-		l.takeOver(listed(s), time.Unix(2e9, 0), func(string) bool { return true })
+		l := ledger.Ledger{Name: "ckpt"}
+		l.TakeOver(ledger.State(s), time.Unix(2e9, 0), func(string) bool { return true })
 		once, err := s.text()
 		if err != nil {
 			return

@@ -1,4 +1,4 @@
-package checkpoint
+package ledger
 
 import (
 	"slices"
@@ -8,8 +8,8 @@ import (
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
-// listed is what a state file says. Paths are as the file has them.
-type listed struct {
+// State is what a state file says. Paths are as the file has them.
+type State struct {
 	ModelCheckpointPath     string
 	AllModelCheckpointPaths []string // oldest first
 	// AllModelCheckpointTimestamps are as many as the paths, or none: then
@@ -20,10 +20,10 @@ type listed struct {
 	LastPreservedTimestamp time.Time
 }
 
-// managed returns the managed checkpoints of a state file, each once. A
+// Managed returns the managed checkpoints of a state file, each once. A
 // state file without times manages none. An absolute entry means the file of
 // its last element in this directory, if that is present.
-func (s listed) managed(now, lastPreserved time.Time, present func(path string) bool) (list []retention.Checkpoint, refused []string) {
+func (s State) Managed(now, lastPreserved time.Time, present func(path string) bool) (list []retention.Checkpoint, refused []string) {
 	place := make(map[string]int)
 	for i, entry := range s.AllModelCheckpointPaths {
 		p, absolute, ok := filename.Local(entry)
@@ -34,7 +34,7 @@ func (s listed) managed(now, lastPreserved time.Time, present func(path string) 
 		if i >= len(s.AllModelCheckpointTimestamps) {
 			continue
 		}
-		t := earlier(s.AllModelCheckpointTimestamps[i], now)
+		t := Earlier(s.AllModelCheckpointTimestamps[i], now)
 		if !t.After(lastPreserved) {
 			continue
 		}
@@ -48,9 +48,9 @@ func (s listed) managed(now, lastPreserved time.Time, present func(path string) 
 	return list, refused
 }
 
-// highest returns the highest number that the state file has for the
+// Highest returns the highest number that the state file has for the
 // given name, or -1.
-func (s listed) highest(name string) int64 {
+func (s State) Highest(name string) int64 {
 	top := int64(-1)
 	for _, entry := range append(slices.Clip(s.AllModelCheckpointPaths), s.ModelCheckpointPath) {
 		if p, _, ok := filename.Local(entry); ok {
@@ -62,43 +62,43 @@ func (s listed) highest(name string) int64 {
 	return top
 }
 
-// withUnmanaged returns s with p as the latest path. Without managed paths
+// WithUnmanaged returns s with p as the latest path. Without managed paths
 // that is p alone and without a time, as in TensorFlow. TensorFlow would wipe a
 // manager's list; here it stays, and p is listed with the one time that tells
 // every manager to leave it alone: that of the last preserved checkpoint.
-func (s listed) withUnmanaged(p string) listed {
-	managed := listed{ModelCheckpointPath: p, LastPreservedTimestamp: s.LastPreservedTimestamp}
+func (s State) WithUnmanaged(p string) State {
+	managed := State{ModelCheckpointPath: p, LastPreservedTimestamp: s.LastPreservedTimestamp}
 	for i, t := range s.AllModelCheckpointTimestamps {
-		if t.After(s.preserved()) && s.AllModelCheckpointPaths[i] != p {
+		if t.After(s.Preserved()) && s.AllModelCheckpointPaths[i] != p {
 			managed.AllModelCheckpointPaths = append(managed.AllModelCheckpointPaths, s.AllModelCheckpointPaths[i])
 			managed.AllModelCheckpointTimestamps = append(managed.AllModelCheckpointTimestamps, t)
 		}
 	}
 	if len(managed.AllModelCheckpointPaths) == 0 {
-		return listed{ModelCheckpointPath: p}
+		return State{ModelCheckpointPath: p}
 	}
 	managed.AllModelCheckpointPaths = append(managed.AllModelCheckpointPaths, p)
-	managed.AllModelCheckpointTimestamps = append(managed.AllModelCheckpointTimestamps, s.preserved())
+	managed.AllModelCheckpointTimestamps = append(managed.AllModelCheckpointTimestamps, s.Preserved())
 	return managed
 }
 
-// preserved returns the time after which listed checkpoints are managed; the
+// Preserved returns the time after which listed checkpoints are managed; the
 // field's absence means zero, the Unix epoch.
-func (s listed) preserved() time.Time {
+func (s State) Preserved() time.Time {
 	if s.LastPreservedTimestamp.IsZero() {
 		return time.Unix(0, 0)
 	}
 	return s.LastPreservedTimestamp
 }
 
-// lacking returns s without the checkpoints that are gone. If the latest is
+// Lacking returns s without the checkpoints that are gone. If the latest is
 // one of them, the last that stays is the latest; "" if none does.
-func (s listed) lacking(gone map[string]bool) listed {
+func (s State) Lacking(gone map[string]bool) State {
 	is := func(entry string) bool {
 		p, _, ok := filename.Local(entry)
 		return ok && gone[p]
 	}
-	left := listed{ModelCheckpointPath: s.ModelCheckpointPath, LastPreservedTimestamp: s.LastPreservedTimestamp}
+	left := State{ModelCheckpointPath: s.ModelCheckpointPath, LastPreservedTimestamp: s.LastPreservedTimestamp}
 	timed := len(s.AllModelCheckpointTimestamps) == len(s.AllModelCheckpointPaths)
 	for i, p := range s.AllModelCheckpointPaths {
 		if is(p) {

@@ -1,0 +1,42 @@
+package ledger
+
+import "github.com/ckpt-dev/ckpt/retention"
+
+// Sweep is what becomes of a list.
+type Sweep struct {
+	Preserve, Remove []Judged
+	Retain           []Judged // whose reason is another than before, "" for what is listed again
+}
+
+// Judged is a checkpoint and what is to be known of its verdict.
+type Judged struct {
+	retention.Checkpoint
+	Reason string
+}
+
+// Empty reports whether all stays as it is.
+func (s Sweep) Empty() bool { return len(s.Preserve)+len(s.Remove)+len(s.Retain) == 0 }
+
+// Judge asks the policy, and the floors that none crosses.
+func (l Ledger) Judge(p retention.Policy) Sweep {
+	var s Sweep
+	for i, v := range retention.Judge(p, l.Active) {
+		c := Judged{l.Active[i], v.Reason}
+		was, unlisted := l.Retained[c.Path]
+		switch v.Fate {
+		case retention.Remove:
+			s.Remove = append(s.Remove, c)
+		case retention.Preserve:
+			s.Preserve = append(s.Preserve, c)
+		case retention.Retain:
+			if !unlisted || was != c.Reason {
+				s.Retain = append(s.Retain, c)
+			}
+		case retention.Keep:
+			if c.Reason = ""; unlisted {
+				s.Retain = append(s.Retain, c)
+			}
+		}
+	}
+	return s
+}
