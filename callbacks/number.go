@@ -16,7 +16,7 @@ func (s spec) format(value any) (string, error) {
 		}
 		return s.float(float64(v))
 	case float64:
-		if s.kind != 0 && strings.IndexByte("bdoxX", s.kind) >= 0 {
+		if strings.IndexByte("bdoxX", s.kind) >= 0 {
 			return "", fmt.Errorf("type %q is for whole numbers, %v is not one", s.kind, v)
 		}
 		return s.float(v)

@@ -83,7 +83,7 @@ type number struct {
 // layout puts the pieces together (CPython, formatter_unicode.c).
 func (s spec) layout(n number) string {
 	every := 3
-	if strings.IndexByte("boxX", s.kind) >= 0 && s.kind != 0 {
+	if strings.IndexByte("boxX", s.kind) >= 0 {
 		every = 4
 	}
 	around := utf8.RuneCountInString(n.sign + n.prefix + n.rest)
