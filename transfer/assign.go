@@ -156,29 +156,32 @@ func (p *plan) assignMatching(a Assignment) {
 			continue
 		}
 		matched = true
-		v, err := p.named(string(whole.ExpandString(nil, a.To, name, at)))
-		if err != nil {
-			p.problems = append(p.problems, err)
-		}
-		if v < 0 {
-			continue
-		}
-		first, twice := from[v]
-		if twice && p.key(first) == p.key(name) {
-			continue // two names of one tensor
-		}
-		if twice {
-			p.problem("variable %q: pattern %q gives it both %q and %q", p.vars[v].name, a.Match, first, name)
-			continue
-		}
-		from[v] = name
-		p.take(v, name, nil, nil)
+		p.takeMatch(a, name, string(whole.ExpandString(nil, a.To, name, at)), from)
 	}
 	switch {
 	case !matched:
 		p.problem("pattern %q: %w", a.Match, errNoMatch)
 	case len(from) == 0:
 		p.problem("pattern %q: no variable has a name as %q makes them", a.Match, a.To)
+	}
+}
+
+// takeMatch gives the variable to, if there is one, the tensor name, unless
+// that is another name of the one it has from there already.
+func (p *plan) takeMatch(a Assignment, name, to string, from map[int]string) {
+	v, err := p.named(to)
+	if err != nil {
+		p.problems = append(p.problems, err)
+	}
+	if v < 0 {
+		return
+	}
+	switch first, twice := from[v]; {
+	case !twice:
+		from[v] = name
+		p.take(v, name, nil, nil)
+	case p.key(first) != p.key(name):
+		p.problem("variable %q: pattern %q gives it both %q and %q", p.vars[v].name, a.Match, first, name)
 	}
 }
 

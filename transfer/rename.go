@@ -3,6 +3,8 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -59,8 +61,8 @@ func FullNames(src format.Source) (format.Source, error) {
 	}
 	d := newDerived(src)
 	names := make(map[string]string, len(keys))
-	for name, key := range keys {
-		names[key] = name
+	for _, name := range slices.Sorted(maps.Keys(keys)) { // of several for one key always the same
+		names[keys[name]] = name
 	}
 	for _, key := range src.Names() {
 		if name, ok := names[key]; ok {
