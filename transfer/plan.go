@@ -106,7 +106,7 @@ func (p *plan) take(v int, name string, slice *tensor.Slice, vocab *VocabInfo) {
 		return
 	}
 	if before, twice := p.takes[v]; twice && before.slice == nil && slice == nil && !p.alike(before.key, key) {
-		p.problem("variable %q: is given both %s and %s, which are not of one shape and dtype", p.vars[v].name, before.key, key)
+		p.problem("variable %q: is given both %s and %s, which are not of one shape and dtype: %w", p.vars[v].name, before.key, key, trackable.ErrNotMatched)
 	}
 	p.takes[v] = taken{key, slice, vocab}
 }
