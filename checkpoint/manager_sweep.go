@@ -40,7 +40,11 @@ func (m *Manager) settleList(ctx context.Context) error {
 		return m.settle(ctx, m.l.Judge(m.policy()))
 	}
 	m.recall(ctx)
-	if m.l.Judge(m.policy()).Empty() {
+	first := m.l.Judge(m.policy())
+	if first.Failed != "" {
+		m.o.Logger.Error("retention does not work", "err", first.Failed)
+	}
+	if first.Empty() {
 		return nil
 	}
 	return dirlock.BetweenSweeps(ctx, m.dir, dirlock.SweepPatience, func() error {

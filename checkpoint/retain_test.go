@@ -177,10 +177,12 @@ func TestAPolicyThatFailsIsToldAndRemovesNothing(t *testing.T) {
 	dir, now := mem.Dir(), at(1000)
 	c, _ := one(1)
 	policy := retention.PolicyFunc(func([]retention.Checkpoint) []retention.Verdict { panic("division by zero") })
-	m := newManager(t, c, dir, &ManagerOptions{Retention: policy, Now: now.tick})
+	log, told := logged()
+	m := newManager(t, c, dir, &ManagerOptions{Retention: policy, Now: now.tick, Logger: log})
 	mustSave(t, m, nil)
 	mustSave(t, m, nil)
 	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2")
+	wantWarning(t, told, `msg="retention does not work" err="the policy failed, so nothing is removed: division by zero"`)
 }
 
 // TestRetainedOnADisk runs it where locks, batches and flushes are real.

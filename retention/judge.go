@@ -62,18 +62,26 @@ func ask(p Policy, list []Checkpoint) (verdicts []Verdict) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			verdicts = keepAll(list, fmt.Sprintf("the policy failed, so nothing is removed: %v", r))
+			verdicts = failed(list, fmt.Sprintf("the policy failed, so nothing is removed: %v", r))
 		}
 	}()
 	verdicts = slices.Clone(p.Judge(slices.Clone(list)))
 	if len(verdicts) != len(list) {
-		return keepAll(list, fmt.Sprintf("the policy gave %d verdicts for %d checkpoints, so nothing is removed", len(verdicts), len(list)))
+		return failed(list, fmt.Sprintf("the policy gave %d verdicts for %d checkpoints, so nothing is removed", len(verdicts), len(list)))
 	}
 	for i, v := range verdicts {
 		// Fates of a version to come, perhaps; and a floor that is removed.
 		if v.Fate < Remove || v.Fate > Keep || v.Fate == Remove && v.Floor {
 			verdicts[i].Fate = Retain
 		}
+	}
+	return verdicts
+}
+
+func failed(list []Checkpoint, reason string) []Verdict {
+	verdicts := keepAll(list, reason)
+	for i := range verdicts {
+		verdicts[i].Failed = true
 	}
 	return verdicts
 }

@@ -84,6 +84,7 @@ type Verdict struct {
 	Fate   Fate
 	Reason string
 	Floor  bool // no combination of policies takes it away
+	Failed bool // the policy has failed, Reason says how, and Judge lets all stay
 }
 
 // Policy judges a list of checkpoints.

@@ -6,6 +6,7 @@ import "github.com/ckpt-dev/ckpt/retention"
 type Sweep struct {
 	Preserve, Remove []Judged
 	Retain           []Judged // whose reason is another than before, "" for what is listed again
+	Failed           string   // how the policy has failed, so that nothing is removed
 }
 
 // Judged is a checkpoint and what is to be known of its verdict.
@@ -23,6 +24,9 @@ func (l Ledger) Judge(p retention.Policy) Sweep {
 	for i, v := range retention.Judge(p, l.Active) {
 		c := Judged{l.Active[i], v.Reason}
 		was, unlisted := l.Retained[c.Path]
+		if v.Failed {
+			s.Failed = v.Reason
+		}
 		switch v.Fate {
 		case retention.Remove:
 			s.Remove = append(s.Remove, c)
