@@ -41,6 +41,7 @@ type CheckpointHandler struct {
 	deadline time.Time // zero: not known
 	last     *Report   // of the newest save
 	ended    bool      // that is the last
+	closed   bool
 
 	steps     steps
 	estimates estimates
@@ -203,8 +204,13 @@ func (h *CheckpointHandler) leave(ctx context.Context) {
 
 // Close ends the watching. If the end was announced and the save that it asks
 // for has not been made, because the steps are over, it is made now, but Exit
-// is not called: the program ends anyway. With Workers all call it.
+// is not called: the program ends anyway. With Workers all call it. A second
+// Close does nothing.
 func (h *CheckpointHandler) Close(ctx context.Context) error {
+	if h.closed {
+		return nil
+	}
+	h.closed = true
 	defer h.stop()
 	var err error
 	if !h.ended {

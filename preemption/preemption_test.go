@@ -132,6 +132,22 @@ func TestScenario130ASignalOneMoreStepASaveAnExitCode(t *testing.T) {
 	r.close(t)
 }
 
+func TestASecondCloseDoesNothing(t *testing.T) {
+	v, saves := trackable.NewScalar("v", int64(0)), 0
+	o := quiet(new(int))
+	o.Save = func(ctx context.Context, m *checkpoint.Manager) (string, error) { saves++; return m.Save(ctx, nil) }
+	h, err := ForCheckpoint(t.Context(), checkpoint.New(nil, checkpoint.Objects{"v": v}, nil), mem.Dir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Notify()
+	for range 2 {
+		if err := h.Close(t.Context()); err != nil || saves != 1 {
+			t.Errorf("Close() = %v after %d saves, want nil after 1", err, saves)
+		}
+	}
+}
+
 func TestTheLoopThatEndsBeforeTheSaveSavesInClose(t *testing.T) {
 	for _, steps := range []int{0, 1} { // after the notice
 		dir, exits := mem.Dir(), 0
