@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -153,28 +154,21 @@ func TestWhatAnotherHasSavedAgainIsNotTheOldest(t *testing.T) {
 
 // TestAHookCannotWaitForItsOwnSave: it would wait for ever.
 func TestAHookCannotWaitForItsOwnSave(t *testing.T) {
-	dir := mem.Dir()
-	c, _ := one(0)
-	begun, waited := make(chan *Saving, 1), make(chan error, 1)
-	m := newManager(t, c, dir, &ManagerOptions{Async: &Async{}, Hooks: &Hooks{AfterCommit: func(ctx context.Context, e Event) {
-		waited <- (<-begun).Wait(ctx)
-	}}})
-	s, err := m.Begin(background(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun <- s
-	select {
-	case err = <-waited:
-	case <-time.After(5 * time.Second):
-		t.Fatal("the hook waits for itself")
-	}
-	if !errors.Is(err, ErrSaving) {
-		t.Errorf("Wait() in a hook = %v, want ErrSaving", err)
-	}
-	if err := s.Wait(background()); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := one(0)
+		begun := make(chan *Saving, 1)
+		var waited error
+		m := newManager(t, c, mem.Dir(), &ManagerOptions{Async: &Async{}, Hooks: &Hooks{AfterCommit: func(ctx context.Context, e Event) {
+			waited = (<-begun).Wait(ctx)
+		}}})
+		s, err := m.Begin(background(), nil)
+		must(t, err)
+		begun <- s
+		must(t, s.Wait(background()))
+		if !errors.Is(waited, ErrSaving) {
+			t.Errorf("Wait() in a hook = %v, want ErrSaving", waited)
+		}
+	})
 }
 
 // TestATagWithControlCharactersComesBack: it is for JSON to escape.
