@@ -3,6 +3,7 @@ package preemption
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -97,6 +98,12 @@ func (h *CheckpointHandler) check(ctx context.Context, o *checkpoint.SaveOptions
 		return nil
 	}
 	v, err := h.ask(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && h.noticeRanOut() {
+		h.o.Logger.Error("other workers did not answer before the deadline", "err", err)
+		ago, _ := h.notice()
+		h.announce(verdict{due: true, since: time.Now().Add(-ago)})
+		return h.saveAndGoOn(ctx, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -104,6 +111,18 @@ func (h *CheckpointHandler) check(ctx context.Context, o *checkpoint.SaveOptions
 		h.announce(v)
 	}
 	return nil
+}
+
+// noticeRanOut reports whether the deadline of this worker's own notice has
+// passed.
+func (h *CheckpointHandler) noticeRanOut() bool {
+	ago, noticed := h.notice()
+	return noticed && h.o.Deadline > 0 && ago >= h.o.Deadline
+}
+
+// late reports whether the deadline that all go by has passed.
+func (h *CheckpointHandler) late() bool {
+	return !h.deadline.IsZero() && !time.Now().Before(h.deadline)
 }
 
 // announce decides that all save after one more step, as TensorFlow does.
@@ -125,7 +144,7 @@ func (h *CheckpointHandler) saveAndGoOn(ctx context.Context, o *checkpoint.SaveO
 	if err != nil {
 		return err
 	}
-	if first && h.o.GracePeriod > 0 {
+	if first && h.o.GracePeriod > 0 && !h.late() {
 		// One more step is made after the last look, others may be behind by
 		// one, and both may take three times as long as the mean
 		// (failure_handling.py). TensorFlow leaves no time for the save.

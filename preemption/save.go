@@ -42,7 +42,7 @@ func (h *CheckpointHandler) save(ctx context.Context, o *checkpoint.SaveOptions)
 	h.estimates.learn(ctx, h.m, h.m.LatestCheckpoint())
 	left, e, err := h.agreeOnTime(ctx)
 	r := Report{Rung: e.rung(left, h.o.Weights != nil), Runs: h.now, Left: left, Estimate: e.full}
-	switch late := !h.deadline.IsZero() && !time.Now().Before(h.deadline); {
+	switch late := h.late(); {
 	case late: // the steps took longer than there was time for
 		r.Rung, r.Left = Drained, 0
 		r.Passed = append(r.Passed, fmt.Errorf("full save: %w %v ago", context.DeadlineExceeded, time.Since(h.deadline)))

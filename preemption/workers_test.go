@@ -91,6 +91,44 @@ func TestWorkersGoByTheFirstNoticeAndTheLeastTime(t *testing.T) {
 	})
 }
 
+// TestAWorkerWhoseNoticeRunsOutDoesNotWaitForTheOthers: the machine will not.
+func TestAWorkerWhoseNoticeRunsOutDoesNotWaitForTheOthers(t *testing.T) {
+	for _, grace := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			dir, begin := mem.Dir(), time.Now()
+			errs, exits, ended := make([]error, 2), make([]int, 2), make([]time.Duration, 2)
+			var all sync.WaitGroup
+			for rank, g := range coordinator.InProcess(2) {
+				all.Go(func() {
+					o := quiet(&exits[rank])
+					o.Workers, o.Deadline, o.GracePeriod = g, 10*time.Second, grace
+					r := mustRun(t, dir, nil, o)
+					r.took = time.Second
+					for errs[rank] == nil {
+						switch n := r.h.TotalRunCalls(); {
+						case rank == 0 && n == 3:
+							r.took = time.Minute
+						case rank == 1 && n == 4:
+							r.h.Notify()
+						}
+						errs[rank] = r.h.Run(t.Context(), r.step)
+					}
+					ended[rank] = time.Since(begin)
+					r.h.stop()
+				})
+			}
+			all.Wait()
+			var p *PreemptedError
+			if !errors.As(errs[1], &p) || p.Report.Rung != Drained || exits[1] != 1 || ended[1] != 14*time.Second {
+				t.Errorf("the worker with the notice: %v after %v, %d exits, want Drained after 14s and 1", errs[1], ended[1], exits[1])
+			}
+			if !errors.Is(errs[0], coordinator.ErrLeft) || exits[0] != 0 {
+				t.Errorf("the other: %v and %d exits, want %v and none", errs[0], exits[0], coordinator.ErrLeft)
+			}
+		})
+	}
+}
+
 func TestAnErrorOfAStepEndsTheOthersWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := errors.New("no gradient")
