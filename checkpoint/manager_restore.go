@@ -155,7 +155,13 @@ func (m *Manager) newestFirst(ctx context.Context) iter.Seq2[string, error] {
 		}
 		told := []string{latest}
 		for _, p := range slices.Backward(m.Checkpoints()) {
-			if p == latest {
+			// One that a sweep has half removed is none any more.
+			is, err := Exists(ctx, m.dir, p)
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if p == latest || !is {
 				continue
 			}
 			if told = append(told, p); !yield(p, nil) {

@@ -182,3 +182,16 @@ func TestATagWithControlCharactersComesBack(t *testing.T) {
 		t.Errorf("Tags = %q (%v), want %q", r.Tags, err, tag)
 	}
 }
+
+// TestAHalfRemovedCheckpointIsPassedOver: the process died in a sweep, and the
+// newest is rejected.
+func TestAHalfRemovedCheckpointIsPassedOver(t *testing.T) {
+	dir := savedBy(t, ManagerOptions{}, 3)
+	remove(t, dir, "ckpt-2.index")
+	must(t, Reject(background(), dir, "ckpt-3", "bad"))
+	c, _ := one(0)
+	m := newManager(t, c, dir, &ManagerOptions{Now: at(2000).tick})
+	if path, err := m.RestoreOrInitialize(background()); path != "ckpt-1" || err != nil {
+		t.Errorf("RestoreOrInitialize() = %q, %v, want ckpt-1", path, err)
+	}
+}

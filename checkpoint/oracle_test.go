@@ -82,7 +82,7 @@ func (o *oracle) begin() {
 		opts.Retention = retention.All(retention.Any(retention.Latest(n), retention.Best(1, retention.Lowest("loss"))), retention.MaxBytes(1000))
 	}
 	if o.async {
-		opts.Async = &Async{Queue: rapid.IntRange(0, 2).Draw(o.T, "queue"), WhenFull: WhenFull(rapid.IntRange(0, 2).Draw(o.T, "full"))}
+		opts.Async = &Async{Queue: rapid.IntRange(0, 2).Draw(o.T, "queue")} // Block: what is drawn may not depend on timing
 	}
 	m, err := NewManager(background(), o.c, o.mortal, opts)
 	o.journal = append(o.journal, fmt.Sprintf("begin %+v %+v", opts, opts.Async))
@@ -122,15 +122,24 @@ func (o *oracle) again() {
 	}
 }
 
-func (o *oracle) save() {
+// saves makes some saves in a row, and waits for them, so that what is drawn
+// next does not depend on how fast they are.
+func (o *oracle) saves() {
 	o.now.add(time.Duration(rapid.IntRange(-20, 90).Draw(o.T, "minutes")) * time.Minute)
+	for _, loss := range rapid.SliceOfN(rapid.Float64Range(0, 9), 1, 3).Draw(o.T, "losses") {
+		o.save(math.Floor(loss))
+	}
+	o.settle()
+}
+
+func (o *oracle) save(loss float64) {
 	o.serial++
 	o.v.Value[0] = o.serial
-	k := &kept{value: o.serial, loss: float64(rapid.IntRange(0, 9).Draw(o.T, "loss"))}
+	k := &kept{value: o.serial, loss: loss}
 	s, err := o.m.Begin(background(), &SaveOptions{Metrics: map[string]float64{"loss": k.loss}})
 	o.v.Value[0] = -100
 	if s == nil {
-		if err == nil && !o.async || err != nil && !o.mortal.died() {
+		if !o.mortal.died() {
 			o.Fatalf("Begin() = nil, %v", err)
 		}
 		return
@@ -140,22 +149,18 @@ func (o *oracle) save() {
 		o.Fatalf("%s is saved twice", k.path)
 	}
 	o.pending[s] = k
-	o.settle(false)
 }
 
-// settle notes what is done, all or what happens to be.
-func (o *oracle) settle(all bool) {
+// settle waits for what was begun.
+func (o *oracle) settle() {
 	var done []*kept
 	for s, k := range o.pending {
-		if !all && !s.isDone() {
-			continue
-		}
 		err := s.Wait(background())
 		o.journal = append(o.journal, fmt.Sprint(k.path, " ", k.value, " ended ", err))
 		delete(o.pending, s)
 		if err == nil {
 			done, o.swept = append(done, k), true
-		} else if !errors.Is(err, ErrReplaced) && !o.mortal.died() {
+		} else if !o.mortal.died() {
 			o.Fatalf("%s: %v", k.path, err)
 		}
 	}
@@ -172,7 +177,7 @@ func (o *oracle) settle(all bool) {
 }
 
 func (o *oracle) die() {
-	o.settle(true)
+	o.settle()
 	if err := o.m.Close(background()); err != nil && !o.mortal.died() {
 		o.Fatalf("Close() = %v", err)
 	}
@@ -196,7 +201,7 @@ func (o *oracle) there(k *kept) bool {
 }
 
 func (o *oracle) mark() {
-	o.settle(true)
+	o.settle()
 	k := o.any()
 	if k == nil {
 		return
@@ -229,23 +234,14 @@ func (o *oracle) mark() {
 			err = errors.Join(err, l.Release(background()))
 		}
 	}
-	if err != nil && !errors.Is(err, errDead) && !(o.async && errors.Is(err, errGone(err))) {
+	if err != nil && !errors.Is(err, errDead) {
 		o.Fatalf("mark %s: %v", k.path, err)
 	}
 }
 
-// errGone is err if it is that a checkpoint is not there: with asynchronous
-// saves one may have been removed meanwhile.
-func errGone(err error) error {
-	if isDamage(err) {
-		return err
-	}
-	return errors.New("another")
-}
-
 // check looks at everything that must be there.
 func (o *oracle) check() {
-	o.settle(true)
+	o.settle()
 	for _, k := range o.saved {
 		if got := o.value(k.path); (k.pinned || o.leases[k.path] != nil) && got != k.value {
 			o.fail("%+v: restored %v", *k, got)
@@ -326,7 +322,7 @@ func (o *oracle) foreign() {
 	case 1:
 		o.must(storage.WriteFile(background(), o.disk, "other-1.index", []byte("x")))
 	case 2:
-		o.settle(true)
+		o.settle()
 		s, err := ReadState(background(), o.disk)
 		if err == nil { // TensorFlow's manager, having done nothing
 			o.must(WriteState(background(), o.disk, s))
@@ -353,7 +349,7 @@ func TestWhatMustBeThereIs(t *testing.T) {
 			case 3:
 				o.foreign()
 			default:
-				o.save()
+				o.saves()
 			}
 			if o.mortal.died() {
 				o.die()
