@@ -23,6 +23,7 @@ test: check scenarios unit interop
 check: $(LINT) $(STATICCHECK)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'run gofmt -w on these'; exit 1; }
 	@set -e; for m in $(MODULES); do echo "check $$m"; (cd $$m && go vet -tags interop ./... && $(STATICCHECK) -tags interop ./... && $(LINT) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...); done
+	@set -e; for os in windows darwin; do echo "check on $$os"; GOOS=$$os CGO_ENABLED=0 go vet ./...; done
 
 unit:
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 20m ./...); done
