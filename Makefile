@@ -1,7 +1,7 @@
 # check    formatting, vet, linters: what needs no test to run
 # test     everything: check, unit tests with the race detector, command scripts, kill and resume,
 #          interoperability with TensorFlow. Installs what it needs into $(CACHE).
-# interop  only the tests against TensorFlow and Keras
+# interop  only the tests against TensorFlow and Keras, on what SEED (1) draws
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
 # interop-long  the same with a new seed, and ten times as many histories and restores
@@ -17,6 +17,7 @@ STATICCHECK_VERSION := 0.8.2
 LINT        := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 STATICCHECK := $(CACHE)/bin/staticcheck-$(STATICCHECK_VERSION)
 FUZZTIME    := 10m
+SEED        := 1
 
 test: check scenarios unit interop
 
@@ -29,7 +30,8 @@ unit:
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 20m ./...); done
 
 interop:
-	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 40m ./interop/...
+	@echo 'interop -seed $(SEED)'
+	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 40m ./interop -seed $(SEED)
 
 interop-long:
 	@python=$$(interop/venv.sh) && CKPT_PYTHON="$$python" go test -tags interop -count 1 -timeout 60m -v ./interop -seed 0 -histories 2000 -restores 3000
