@@ -41,6 +41,7 @@ func RestoreByName(root Object, src format.Source, rename func(string) string, o
 	for _, o := range v.objects {
 		n.waitIn(o)
 	}
+	n.r.memory.waits++ // for ever: nothing tells when the last was tracked
 	return s, nil
 }
 

@@ -104,3 +104,26 @@ func TestTheLaterOfTwoRestoresByNameWins(t *testing.T) {
 	wantValue(t, "a", a, 2)
 	wantValue(t, "b", b, 1)
 }
+
+// TestARestoreByNamesForgetsNoLaterRestore of an object that has no place of
+// its own to remember it.
+func TestARestoreByNamesForgetsNoLaterRestore(t *testing.T) {
+	old, later := newMemory(), saved(t, tree("late", trackable.State(&stamp{text: "2"})))
+	old.set("w", number(1))
+	root := tree("w", trackable.NewScalar[float32]("w", 0))
+	s, err := trackable.RestoreByName(root, old, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trackable.Restore(root, later, nil); err != nil {
+		t.Fatal(err)
+	}
+	late := new(stamp)
+	root.Track("late", trackable.State(late))
+	if late.text != "2" {
+		t.Errorf("late = %q, want 2", late.text)
+	}
+	if err := s.AssertConsumed(); err != nil {
+		t.Errorf("AssertConsumed = %v, want nil: the later restore has it", err)
+	}
+}

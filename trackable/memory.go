@@ -8,7 +8,8 @@ type lastRestore struct{ uid int64 }
 func (l *lastRestore) last() *lastRestore { return l }
 
 // memory remembers the same of objects that have no place for it, such as a
-// State, for the restores of one root and only while one of them waits.
+// State, for the restores of one root and only while one of them waits,
+// which one by names always does.
 type memory struct {
 	waits int
 	uids  map[Object]int64
