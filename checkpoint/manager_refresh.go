@@ -20,6 +20,8 @@ func (m *Manager) refresh(ctx context.Context, text []byte) error {
 	if usable {
 		m.files.top = max(m.files.top, ledger.State(s).Highest(m.l.Name))
 		m.l.Others = nil
+	} else if err := m.keepOthers(ctx); err != nil {
+		return err
 	}
 	listed := make(map[string]bool)
 	for _, c := range managed {
@@ -44,21 +46,46 @@ func (m *Manager) refresh(ctx context.Context, text []byte) error {
 	return nil
 }
 
+// keepOthers keeps listed, where the state file no longer tells, what others
+// had listed when it last did. A number may have been used again since, for
+// what nobody manages: only a receipt shows that it was not.
+func (m *Manager) keepOthers(ctx context.Context) error {
+	var same []retention.Checkpoint
+	for _, c := range m.l.Others {
+		is, told, err := m.isSave(ctx, c)
+		if err != nil {
+			return err
+		}
+		if told && is {
+			same = append(same, c)
+		}
+	}
+	m.l.Others = same
+	return nil
+}
+
 // dropReplaced takes a checkpoint off the list if there is another of its
 // number now that somebody else has saved: that is not ours to remove.
 func (m *Manager) dropReplaced(ctx context.Context, c retention.Checkpoint) error {
-	r, err := ReadReceipt(ctx, m.dir, c.Path)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return unlessIO(err)
-	}
-	// The state file has rounded the time.
-	if r.Time.Sub(c.Time).Abs() > time.Millisecond {
+	is, told, err := m.isSave(ctx, c)
+	if told && !is {
 		m.notOurs(c.Path)
 	}
-	return nil
+	return err
+}
+
+// isSave reports whether c is what lies at its path now, and not another of
+// its number, as far as a receipt tells.
+func (m *Manager) isSave(ctx context.Context, c retention.Checkpoint) (is, told bool, err error) {
+	r, err := ReadReceipt(ctx, m.dir, c.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, false, nil
+	}
+	if err != nil {
+		return false, false, unlessIO(err)
+	}
+	// The state file has rounded the time.
+	return r.Time.Sub(c.Time).Abs() <= time.Millisecond, true, nil
 }
 
 func (m *Manager) notOurs(path string) {

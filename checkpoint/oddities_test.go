@@ -195,3 +195,34 @@ func TestAHalfRemovedCheckpointIsPassedOver(t *testing.T) {
 		t.Errorf("RestoreOrInitialize() = %q, %v, want ckpt-1", path, err)
 	}
 }
+
+// TestABrokenStateFileBringsBackNoNumberUsedAgain: a manager at work knows what
+// others had listed, and writes it down again when the state file is broken,
+// but not where what has that number now is another's, perhaps nobody's.
+func TestABrokenStateFileBringsBackNoNumberUsedAgain(t *testing.T) {
+	dir, now := mem.Dir(), at(2000)
+	named := func(name string) *Manager {
+		c, _ := one(1)
+		return newManager(t, c, dir, &ManagerOptions{CheckpointName: name, MaxToKeep: 1, Now: now.tick})
+	}
+	mustSave(t, named("b"), nil)
+	mustSave(t, named("c"), nil)
+	a := named("a")
+	mustSave(t, a, nil)
+	if err := Remove(background(), dir, "b-1"); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := one(2)
+	if path, err := c.Save(background(), dir, "b"); path != "b-1" || err != nil {
+		t.Fatalf("Checkpoint.Save() = %q, %v, want b-1", path, err)
+	}
+	writeFile(t, dir, filename.State, "")
+	mustSave(t, a, nil)
+	s, err := ReadState(background(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantPaths(t, "listed", s.AllModelCheckpointPaths, "c-1", "a-2")
+	mustSave(t, named("b"), nil)
+	wantPaths(t, "on disk", onDisk(t, dir), "a-2", "b-1", "b-2", "c-1")
+}
