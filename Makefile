@@ -5,8 +5,9 @@
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
 # interop-long  the same with a new seed, and ten times as many histories and restores
+# torture  the long forms of the tests for crashes, faults and damage; prints how often each was tried
 # scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)
-.PHONY: check test unit interop interop-long fuzz golden scenarios
+.PHONY: check test unit interop interop-long fuzz torture golden scenarios
 
 SHELL   := /bin/bash -o pipefail
 CACHE   := $(or $(CKPT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ckpt-dev)
@@ -41,6 +42,10 @@ scenarios:
 
 fuzz:
 	@internal/fuzz.sh $(FUZZTIME)
+
+torture:
+	@counts=$$(mktemp) && CKPT_TORTURE=1 CKPT_TORTURE_COUNTS=$$counts go test -count 1 -timeout 4h ./... && \
+		awk -F '\t' '{n[$$2] += $$1} END {for (what in n) print n[what], what}' $$counts | sort -k 2; rm -f $$counts
 
 golden:
 	@python=$$(interop/venv.sh) && "$$python" interop/golden/make.py
