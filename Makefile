@@ -44,8 +44,9 @@ fuzz:
 	@internal/fuzz.sh $(FUZZTIME)
 
 torture:
-	@counts=$$(mktemp) && CKPT_TORTURE=1 CKPT_TORTURE_COUNTS=$$counts go test -count 1 -timeout 4h ./... && \
-		awk -F '\t' '{n[$$2] += $$1} END {for (what in n) print n[what], what}' $$counts | sort -k 2; rm -f $$counts
+	@set -e; counts=$$(mktemp); trap "rm -f $$counts" EXIT; \
+		CKPT_TORTURE=1 CKPT_TORTURE_COUNTS=$$counts go test -count 1 -timeout 4h ./...; \
+		awk -F '\t' '{n[$$2] += $$1} END {for (what in n) print n[what], what}' $$counts | sort -k 2
 
 golden:
 	@python=$$(interop/venv.sh) && "$$python" interop/golden/make.py
