@@ -28,6 +28,9 @@ type LatestValidOptions struct {
 // the rest as List sorts them, newest first. TensorFlow has no such function:
 // its latest_checkpoint returns what the state file says.
 //
+// One whose receipt is damaged, or tells of other files, is judged without it,
+// by the checksums of all its tensors; that is told to the Logger.
+//
 // Where there are checkpoints and none is valid the error is ErrNoneValid;
 // where there are none at all, fs.ErrNotExist. An error of the place itself is
 // not damage, and ends the search.
@@ -41,7 +44,7 @@ func LatestValid(ctx context.Context, dir storage.Dir, o *LatestValidOptions) (p
 	}
 	for p, err := range newestFirst(ctx, dir) {
 		if err == nil {
-			path, err = verifyAt(ctx, dir, p, o.Deep)
+			path, err = verifyAt(ctx, dir, p, o.Deep, log)
 		}
 		if err == nil {
 			return path, passed, nil
@@ -60,7 +63,7 @@ func LatestValid(ctx context.Context, dir storage.Dir, o *LatestValidOptions) (p
 
 // verifyAt returns the path of the checkpoint p, as Load's Reader has it, and
 // what is wrong with it.
-func verifyAt(ctx context.Context, dir storage.Dir, p string, deep bool) (string, error) {
+func verifyAt(ctx context.Context, dir storage.Dir, p string, deep bool, log *slog.Logger) (string, error) {
 	at, err := locatePath(ctx, dir, p)
 	if err != nil {
 		return "", err
@@ -72,12 +75,29 @@ func verifyAt(ctx context.Context, dir storage.Dir, p string, deep bool) (string
 	if err != nil {
 		return "", err
 	}
-	if deep {
-		err = r.Verify(ctx, nil)
-	} else {
-		err = r.VerifyQuick(ctx)
-	}
+	err = r.verifyRestorable(ctx, deep, log)
 	return at.Path, closing(r, err)
+}
+
+// verifyRestorable returns what would keep the checkpoint from being restored.
+// The receipt vouches for it only as far as it is about it.
+func (r *Reader) verifyRestorable(ctx context.Context, deep bool, log *slog.Logger) error {
+	if r.v2 != nil {
+		if err := r.quickData(ctx); err != nil {
+			return err
+		}
+	}
+	doubt := r.VerifyQuick(ctx)
+	if doubt != nil && !isDamage(doubt) {
+		return doubt
+	}
+	if doubt != nil {
+		log.Warn("the receipt is not believed, all tensors are read", "path", r.path, "err", doubt)
+	}
+	if !deep && doubt == nil {
+		return nil
+	}
+	return r.verifyTensors(ctx)
 }
 
 // newestFirst yields the paths of all checkpoints, one that the state file

@@ -17,6 +17,8 @@ import (
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
+const leaseSchema = 1
+
 // defaultTTL outlives the difference between most clocks, and the pauses of
 // most programs.
 const defaultTTL = 5 * time.Minute
@@ -88,7 +90,7 @@ func TakeLease(ctx context.Context, dir storage.Dir, path string, o *LeaseOption
 		return nil, fmt.Errorf("lease %s: %w", path, err)
 	}
 	l.name = leasePrefix(path) + rand.Text() + leaseSuffix
-	l.file = leaseJSON{Schema: receiptSchema, Path: path, Holder: holder, Seconds: l.ttl.Seconds()}
+	l.file = leaseJSON{Schema: leaseSchema, Path: path, Holder: holder, Seconds: l.ttl.Seconds()}
 	if err := l.take(ctx); err != nil {
 		return nil, fmt.Errorf("lease %s: %w", path, err)
 	}

@@ -41,7 +41,7 @@ func (m *Manager) RestoreOrInitialize(ctx context.Context) (path string, err err
 }
 
 func (m *Manager) restore(ctx context.Context, path string) error {
-	status, err := m.c.restore(ctx, m.dir, path, !m.o.Partial && !m.exact())
+	status, err := m.c.restore(ctx, m.dir, path, !m.o.Partial && !m.exact(), m.o.Logger)
 	var values *trackable.MismatchError
 	switch {
 	case errors.Is(err, trackable.ErrNotMatched) && !errors.As(err, &values):

@@ -81,16 +81,22 @@ func (m *Manager) ask(ctx context.Context, victims []ledger.Judged) error {
 
 // askReceipt reads what others write into a receipt.
 func (m *Manager) askReceipt(ctx context.Context, c *retention.Checkpoint) error {
-	damage := m.damageOf(c.Path)
-	r, err := ReadReceipt(ctx, m.dir, c.Path)
-	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
-		c.Rejected = damage
-		return nil // who pins writes one that can be read
+	r, damage, err := readMarks(ctx, m.dir, c.Path)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		c.Pinned, c.Tags, c.Rejected = r.Pinned, r.Tags, cmp.Or(r.Rejected, damage)
+	mark := m.damageOf(c.Path)
+	switch {
+	case damage != nil:
+		m.o.Logger.Warn("a checkpoint stays because its receipt is damaged", "path", c.Path, "err", damage)
+		c.Pinned = cmp.Or(c.Pinned, maybePinned)
+	case r.Schema != 0:
+		c.Pinned, c.Tags, mark = r.Pinned, r.Tags, cmp.Or(r.Rejected, mark)
+	case c.Pinned == maybePinned: // there is none any more
+		c.Pinned = ""
 	}
-	return err
+	c.Rejected = mark
+	return nil
 }
 
 // recall looks at one of those that are known to be pinned, tagged or rejected:

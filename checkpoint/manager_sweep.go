@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io/fs"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -86,12 +85,7 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 // reason in the receipt: there it outlives the manager.
 func (m *Manager) preserve(ctx context.Context, list []ledger.Judged) error {
 	for _, c := range list {
-		r, err := m.receiptOf(ctx, c)
-		if err != nil {
-			return err
-		}
-		r.Kept, r.Retained = c.Reason, ""
-		if err := writeReceipt(ctx, m.dir, c.Path, r); err != nil {
+		if err := m.amend(ctx, c, writeReceipt, func(r *Receipt) { r.Kept, r.Retained = c.Reason, "" }); err != nil {
 			return err
 		}
 		m.l.Forget(c.Path)
@@ -110,15 +104,8 @@ func (m *Manager) preserve(ctx context.Context, list []ledger.Judged) error {
 // next manager finds the checkpoint, and a reason, again.
 func (m *Manager) retain(ctx context.Context, list []ledger.Judged) error {
 	for _, c := range list {
-		r, err := m.receiptOf(ctx, c)
-		if err != nil {
+		if err := m.amend(ctx, c, writeReceiptSoon, func(r *Receipt) { r.Retained = c.Reason }); err != nil {
 			return err
-		}
-		if r.Retained != c.Reason {
-			r.Retained = c.Reason
-			if err := writeReceiptSoon(ctx, m.dir, c.Path, r); err != nil {
-				return err
-			}
 		}
 		if c.Reason == "" {
 			m.l.Relist(c.Path)
@@ -130,14 +117,23 @@ func (m *Manager) retain(ctx context.Context, list []ledger.Judged) error {
 	return nil
 }
 
-// receiptOf reads a receipt to write it again. What has none, or one not to be
-// understood, gets one that says just what is to be added.
-func (m *Manager) receiptOf(ctx context.Context, c ledger.Judged) (Receipt, error) {
-	r, err := ReadReceipt(ctx, m.dir, c.Path)
-	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
-		return Receipt{Schema: receiptSchema, Path: c.Path, Time: c.Time}, nil
+// amend changes a receipt. What has none gets one that says just that. A
+// damaged one stays as it is, for people to mend: by no new manager is its
+// checkpoint taken for one of ours, and so it stays, too.
+func (m *Manager) amend(ctx context.Context, c ledger.Judged,
+	write func(context.Context, storage.Dir, string, Receipt) error, change func(*Receipt)) error {
+	r, damage, err := readMarks(ctx, m.dir, c.Path)
+	if err != nil || damage != nil {
+		return err
 	}
-	return r, err
+	if r.Schema == 0 {
+		r = Receipt{Schema: receiptSchema, Path: c.Path, Time: c.Time}
+	}
+	kept, retained := r.Kept, r.Retained
+	if change(&r); r.Kept == kept && r.Retained == retained {
+		return nil
+	}
+	return write(ctx, m.dir, c.Path, r)
 }
 
 // remove deletes checkpoints: all indexes, and when that is durable the other

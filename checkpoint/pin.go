@@ -79,12 +79,12 @@ func markAlone(ctx context.Context, dir storage.Dir, at shelf.Place, change func
 	if err != nil {
 		return err
 	}
-	before, err := r.MarshalJSON()
+	before, err := r.text()
 	if err != nil {
 		return err
 	}
 	change(&r)
-	after, err := r.MarshalJSON()
+	after, err := r.text()
 	if err != nil || string(before) == string(after) {
 		return err
 	}

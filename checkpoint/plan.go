@@ -117,6 +117,9 @@ func (p *Plan) judge(ctx context.Context, group []Listing) ([]Planned, error) {
 		if l.Receipt != nil {
 			c = l.Receipt.checkpoint(l.Path, l.Time)
 		}
+		if l.ReceiptErr != nil {
+			c.Pinned = maybePinned
+		}
 		c.Size, c.Leased = l.Size, l.Leased
 		list[i] = c
 	}

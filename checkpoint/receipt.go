@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	receiptSchema = 1
+	receiptSchema = 2
 	// maxReceipt bounds what is read of a receipt. Ours are below 1 KiB
 	// without metrics.
 	maxReceipt = 16 << 20
@@ -32,7 +32,10 @@ const (
 // checkpoint without one is still a checkpoint, and TensorFlow ignores it.
 //
 // Fields of the file that this version does not know are kept when a receipt
-// is written again.
+// is written again. The file ends with a checksum of itself; who edits one by
+// hand deletes that line and makes the schema 1. One that is damaged says
+// nothing: its checkpoint is restored as one without, and stays for good, since
+// it may have been pinned.
 type Receipt struct {
 	Schema      int
 	Path        string // of the checkpoint when it was written
@@ -76,24 +79,20 @@ type ReceiptFile struct {
 func ReceiptName(path string) string { return filename.OfReceipt(path) }
 
 // ReadReceipt reads the receipt of the checkpoint path. A missing one is an
-// error that wraps fs.ErrNotExist, one that holds something else
-// format.ErrCorrupt.
+// error that wraps fs.ErrNotExist, one that holds something else, or whose
+// checksum is not that of what it holds, format.ErrCorrupt.
 func ReadReceipt(ctx context.Context, dir storage.Dir, path string) (Receipt, error) {
 	name := ReceiptName(path)
 	data, err := readBounded(ctx, dir, name, maxReceipt)
 	if err != nil {
 		return Receipt{}, err
 	}
-	var r Receipt
-	if err := json.Unmarshal(data, &r); err != nil {
-		return Receipt{}, flawed(name, "not a receipt: %v", err)
-	}
-	return r, nil
+	return parseReceipt(name, data)
 }
 
 // writeReceipt replaces the receipt of a committed checkpoint.
 func writeReceipt(ctx context.Context, dir storage.Dir, path string, r Receipt) error {
-	text, err := r.MarshalJSON()
+	text, err := r.text()
 	if err != nil {
 		return err
 	}
@@ -102,7 +101,7 @@ func writeReceipt(ctx context.Context, dir storage.Dir, path string, r Receipt) 
 
 // writeReceiptSoon is writeReceipt for what can be found out again.
 func writeReceiptSoon(ctx context.Context, dir storage.Dir, path string, r Receipt) error {
-	text, err := r.MarshalJSON()
+	text, err := r.text()
 	if err != nil {
 		return err
 	}

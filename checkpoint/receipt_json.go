@@ -46,23 +46,37 @@ type fileJSON struct {
 // receiptFields are the names in receiptJSON; all others are unknown.
 var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", "time", "duration_ms",
 	"files", "metrics", "host", "pid", "writer", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
-	"commit", "dirty"}
+	"commit", "dirty", sumField}
 
-// MarshalJSON returns the text of the receipt's file, with a final newline
-// and one field a line.
+// MarshalJSON returns what the receipt's file holds, without the checksum,
+// which is that of a file.
 func (r Receipt) MarshalJSON() ([]byte, error) {
-	known, err := json.Marshal(r.encode())
+	object, err := r.object()
+	if err == nil {
+		object, err = indented(object)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("receipt of %s: %w", r.Path, err)
 	}
+	return object, nil
+}
+
+// object returns the fields, known and unknown, as one JSON object.
+func (r Receipt) object() ([]byte, error) {
+	object, err := json.Marshal(r.encode())
 	for _, name := range slices.Sorted(maps.Keys(r.unknown)) {
-		if known, err = appendField(known, name, r.unknown[name]); err != nil {
-			return nil, fmt.Errorf("receipt of %s: %w", r.Path, err)
+		if err == nil {
+			object, err = appendField(object, name, r.unknown[name])
 		}
 	}
+	return object, err
+}
+
+// indented puts one field on a line, and a newline at the end.
+func indented(object []byte) ([]byte, error) {
 	var b bytes.Buffer
-	if err := json.Indent(&b, known, "", "  "); err != nil {
-		return nil, fmt.Errorf("receipt of %s: %w", r.Path, err)
+	if err := json.Indent(&b, object, "", "  "); err != nil {
+		return nil, err
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
@@ -99,31 +113,38 @@ func (r Receipt) encode() receiptJSON {
 	return j
 }
 
-// UnmarshalJSON reads the text of a receipt's file.
-func (r *Receipt) UnmarshalJSON(text []byte) error {
+// UnmarshalJSON reads what MarshalJSON returns, or a receipt's file, of which
+// it does not look at the checksum: ReadReceipt does.
+func (r *Receipt) UnmarshalJSON(text []byte) (err error) {
+	*r, _, err = decodeReceipt(text)
+	return err
+}
+
+// decodeReceipt also tells whether there is a checksum.
+func decodeReceipt(text []byte) (r Receipt, summed bool, err error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
-		return errors.New("want a JSON object")
+		return r, false, errors.New("want a JSON object")
 	}
 	var j receiptJSON
 	if err := json.Unmarshal(text, &j); err != nil {
-		return plain(err)
+		return r, false, plain(err)
 	}
 	if err := j.check(); err != nil {
-		return err
+		return r, false, err
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(text, &all); err != nil {
-		return err
+		return r, false, err
 	}
+	_, summed = all[sumField]
 	// encoding/json takes a known name in any case, so all cases are known.
 	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool {
 		return slices.ContainsFunc(receiptFields, func(known string) bool { return strings.EqualFold(known, name) })
 	})
-	*r = j.decode()
-	if len(all) > 0 {
+	if r = j.decode(); len(all) > 0 {
 		r.unknown = all
 	}
-	return nil
+	return r, summed, nil
 }
 
 // plain returns an error of encoding/json without the names of our types.
@@ -138,8 +159,8 @@ func plain(err error) error {
 // check refuses what no writer of receipts means. A later schema is not
 // refused: fields are added, never changed.
 func (j receiptJSON) check() error {
-	if j.Schema < receiptSchema {
-		return fmt.Errorf("schema is %d, want %d or higher", j.Schema, receiptSchema)
+	if j.Schema < 1 {
+		return fmt.Errorf("schema is %d, want 1 or higher", j.Schema)
 	}
 	for _, f := range j.Files {
 		if f.Size < 0 {

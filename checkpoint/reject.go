@@ -2,9 +2,7 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
@@ -36,10 +34,11 @@ func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 }
 
 // receiptToMark returns the receipt that a mark goes into. A checkpoint that
-// has none, or a broken one, gets one that says nothing else.
+// has none gets one that says nothing else. So does one whose receipt is
+// damaged, but for the pin that may have been there.
 func receiptToMark(ctx context.Context, dir storage.Dir, at shelf.Place) (Receipt, error) {
-	r, err := ReadReceipt(ctx, dir, at.Stored)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
+	r, damage, err := readMarks(ctx, dir, at.Stored)
+	if err != nil || r.Schema != 0 {
 		return r, err
 	}
 	sets, err := shelf.Scan(ctx, dir, at.Stored+".")
@@ -47,6 +46,9 @@ func receiptToMark(ctx context.Context, dir storage.Dir, at shelf.Place) (Receip
 		return Receipt{}, err
 	}
 	r = Receipt{Schema: receiptSchema, Path: at.Path}
+	if damage != nil {
+		r.Pinned = maybePinned
+	}
 	if s := sets[at.Stored]; s != nil {
 		r.Time = s.ModTime().UTC()
 	}

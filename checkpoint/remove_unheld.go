@@ -2,9 +2,7 @@ package checkpoint
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
@@ -12,8 +10,9 @@ import (
 )
 
 // RemoveUnheld is Remove of one checkpoint, unless it is pinned or somebody
-// holds a lease on it: then it stays, and held says why. It is for those who
-// thin out what no manager manages.
+// holds a lease on it: then it stays, and held says why. It stays, too, if its
+// receipt is damaged, which may have pinned it. It is for those who thin out
+// what no manager manages.
 func RemoveUnheld(ctx context.Context, dir storage.Dir, path string) (held string, err error) {
 	err = dirlock.Exclusive(ctx, dir, func() error {
 		return dirlock.BetweenSweeps(ctx, dir, dirlock.SweepPatience, func() error {
@@ -30,12 +29,14 @@ func RemoveUnheld(ctx context.Context, dir storage.Dir, path string) (held strin
 }
 
 func whyHeld(ctx context.Context, dir storage.Dir, path string) (string, error) {
-	r, err := ReadReceipt(ctx, dir, path)
+	r, damage, err := readMarks(ctx, dir, path)
 	switch {
-	case err == nil && r.Pinned != "":
-		return "pinned: " + r.Pinned, nil
-	case err != nil && unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return "", err
+	case damage != nil:
+		return "pinned: " + maybePinned, nil
+	case r.Pinned != "":
+		return "pinned: " + r.Pinned, nil
 	}
 	leases, err := holders(ctx, dir, time.Now, func(p string) bool { return p == path })
 	if by := leases[path]; by != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math"
 	"strings"
 
@@ -126,12 +127,12 @@ func after(n int64) (int64, error) {
 // objects that do not exist yet is restored when they are tracked.
 // (TensorFlow: tf.train.Checkpoint.restore)
 func (c *Checkpoint) Restore(ctx context.Context, dir storage.Dir, path string) (*trackable.LoadStatus, error) {
-	return c.restore(ctx, dir, path, false)
+	return c.restore(ctx, dir, path, false, c.o.Logger)
 }
 
 // restore is Restore; if matchExisting, of nothing that lacks a value for an
-// object here.
-func (c *Checkpoint) restore(ctx context.Context, dir storage.Dir, path string, matchExisting bool) (*trackable.LoadStatus, error) {
+// object here. log is told of what is doubtful.
+func (c *Checkpoint) restore(ctx context.Context, dir storage.Dir, path string, matchExisting bool, log *slog.Logger) (*trackable.LoadStatus, error) {
 	done, err := c.use(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("restore %s: %w", path, err)
@@ -140,7 +141,7 @@ func (c *Checkpoint) restore(ctx context.Context, dir storage.Dir, path string, 
 	if _, err := c.makeCounter(); err != nil {
 		return nil, fmt.Errorf("restore %s: %w", path, err)
 	}
-	return c.read(ctx, dir, path, "restore", matchExisting)
+	return c.read(ctx, dir, path, "restore", matchExisting, log)
 }
 
 // Read restores the objects from a checkpoint that Write made, without a save
@@ -151,10 +152,10 @@ func (c *Checkpoint) Read(ctx context.Context, dir storage.Dir, path string) (*t
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	defer done()
-	return c.read(ctx, dir, path, "read", false)
+	return c.read(ctx, dir, path, "read", false, c.o.Logger)
 }
 
-func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string, matchExisting bool) (*trackable.LoadStatus, error) {
+func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb string, matchExisting bool, log *slog.Logger) (*trackable.LoadStatus, error) {
 	if c.misuse != nil {
 		return nil, c.misuse
 	}
@@ -164,6 +165,9 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	r, err := Load(ctx, dir, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), err)
+	}
+	if doubt := r.doubt(ctx); doubt != nil && ctx.Err() == nil {
+		log.Warn("the receipt is not believed, the checkpoint is restored without it", "path", r.Path(), "err", doubt)
 	}
 	status, err := c.restoreFrom(r, matchExisting)
 	if err = closing(r, err); err != nil {

@@ -123,8 +123,18 @@ func TestSentences(t *testing.T) {
 		}, format.ErrCorrupt},
 		{"a receipt about files of another", func(dir storage.Dir) error {
 			text := strings.ReplaceAll(readFile(t, dir, "ckpt-1.receipt.json"), "ckpt-1.data", "ckpt-2.data")
-			writeFile(t, dir, "ckpt-1.receipt.json", text)
+			writeFile(t, dir, "ckpt-1.receipt.json", summed(text))
 			return load(t, dir, "ckpt-1").Verify(background(), nil)
+		}, format.ErrCorrupt},
+		{"a receipt that was edited", func(dir storage.Dir) error {
+			writeFile(t, dir, "ckpt-1.receipt.json", "{\n  \"schema\": 2,\n  \"crc32c\": \"00000000\"\n}\n")
+			_, err := ReadReceipt(background(), dir, "ckpt-1")
+			return err
+		}, format.ErrCorrupt},
+		{"a receipt without its checksum", func(dir storage.Dir) error {
+			writeFile(t, dir, "ckpt-1.receipt.json", "{\n  \"schema\": 2\n}\n")
+			_, err := ReadReceipt(background(), dir, "ckpt-1")
+			return err
 		}, format.ErrCorrupt},
 		{"a state with times for some paths only", func(dir storage.Dir) error {
 			s := State{ModelCheckpointPath: "b", AllModelCheckpointPaths: []string{"a", "b"}}

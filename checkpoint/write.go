@@ -63,5 +63,5 @@ func (w *writing) receiptText() ([]byte, error) {
 	r.stamp()
 	r.Time = w.now().UTC()
 	r.Duration = max(r.Time.Sub(w.start), 0)
-	return r.MarshalJSON()
+	return r.text()
 }
