@@ -224,7 +224,7 @@ func TestABrokenStateFileDoesNotStopLatestValid(t *testing.T) {
 
 func TestAMarkWithoutFilesIsNoDamage(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 2)
-	if err := writeReceipt(background(), dir, "ckpt-2", Receipt{Schema: 1, Path: "ckpt-2", Kept: "hourly"}); err != nil {
+	if err := WriteReceipt(background(), dir, "ckpt-2", Receipt{Schema: 1, Path: "ckpt-2", Kept: "hourly"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, deep := range []bool{false, true} {

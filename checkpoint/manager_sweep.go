@@ -85,7 +85,7 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 // reason in the receipt: there it outlives the manager.
 func (m *Manager) preserve(ctx context.Context, list []ledger.Judged) error {
 	for _, c := range list {
-		if err := m.amend(ctx, c, writeReceipt, func(r *Receipt) { r.Kept, r.Retained = c.Reason, "" }); err != nil {
+		if err := m.amend(ctx, c, WriteReceipt, func(r *Receipt) { r.Kept, r.Retained = c.Reason, "" }); err != nil {
 			return err
 		}
 		m.l.Forget(c.Path)

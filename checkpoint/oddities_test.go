@@ -60,7 +60,7 @@ func TestASizeThatAReceiptMakesUpRemovesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Files[0].Size = 1 << 40
-	if err := writeReceipt(background(), dir, "ckpt-3", r); err != nil {
+	if err := WriteReceipt(background(), dir, "ckpt-3", r); err != nil {
 		t.Fatal(err)
 	}
 	c, _ := one(1)

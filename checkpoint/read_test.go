@@ -350,7 +350,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.Files[1].CRC32C ^= 1
-			if err := writeReceipt(background(), dir, "ckpt-1", r); err != nil {
+			if err := WriteReceipt(background(), dir, "ckpt-1", r); err != nil {
 				t.Fatal(err)
 			}
 		}, index, format.ErrCorrupt},

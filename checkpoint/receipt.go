@@ -90,8 +90,11 @@ func ReadReceipt(ctx context.Context, dir storage.Dir, path string) (Receipt, er
 	return parseReceipt(name, data)
 }
 
-// writeReceipt replaces the receipt of a committed checkpoint.
-func writeReceipt(ctx context.Context, dir storage.Dir, path string, r Receipt) error {
+// WriteReceipt gives the checkpoint path of dir the receipt r, with the
+// checksum that belongs to it, durably and in place of the one it may have. It
+// takes no lock and asks nothing: it is for who mends a directory. Pin, Tag and
+// Reject change single marks.
+func WriteReceipt(ctx context.Context, dir storage.Dir, path string, r Receipt) error {
 	text, err := r.text()
 	if err != nil {
 		return err

@@ -49,7 +49,7 @@ var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", 
 	"commit", "dirty", sumField}
 
 // MarshalJSON returns what the receipt's file holds, without the checksum,
-// which is that of a file.
+// which is that of a file: WriteReceipt writes one.
 func (r Receipt) MarshalJSON() ([]byte, error) {
 	object, err := r.object()
 	if err == nil {

@@ -129,7 +129,7 @@ func lie(t *testing.T, dir storage.Dir, path string, change func(*Receipt)) {
 	t.Helper()
 	r := receiptOf(t, dir, path)
 	change(&r)
-	if err := writeReceipt(background(), dir, path, r); err != nil {
+	if err := WriteReceipt(background(), dir, path, r); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -25,7 +25,7 @@ func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 			return err
 		}
 		r.Rejected = reason
-		return writeReceipt(ctx, dir, at.Stored, r)
+		return WriteReceipt(ctx, dir, at.Stored, r)
 	})
 	if err != nil {
 		return fmt.Errorf("reject %s: %w", path, err)

@@ -233,7 +233,7 @@ func rewrite(t *testing.T, dir storage.Dir, change func(*Receipt)) {
 		t.Fatal(err)
 	}
 	change(&r)
-	if err := writeReceipt(background(), dir, "ckpt-1", r); err != nil {
+	if err := WriteReceipt(background(), dir, "ckpt-1", r); err != nil {
 		t.Fatal(err)
 	}
 }
