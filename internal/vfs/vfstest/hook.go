@@ -1,6 +1,7 @@
 // Package vfstest puts a test between storage/local and the file system: it
 // tells every operation before it happens, so that the test can write it down
-// or make it fail.
+// or make it fail. And it puts a file system below them, Strict, of which power
+// cuts leave no more than package vfs promises.
 package vfstest
 
 import (
