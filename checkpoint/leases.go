@@ -51,22 +51,29 @@ func holders(ctx context.Context, dir storage.Dir, now func() time.Time, asked f
 
 // holderOf reads a lease; "" if it has run out.
 func holderOf(ctx context.Context, dir storage.Dir, info storage.Info, now time.Time) (string, error) {
-	text, err := readBounded(ctx, dir, info.Name, maxLease)
+	l, err := readLease(ctx, dir, info)
 	if errors.Is(err, fs.ErrNotExist) { // released meanwhile
 		return "", nil
 	}
-	if err != nil && unlessIO(err) != nil {
+	if err != nil || !now.Before(l.Expires) {
 		return "", err
+	}
+	return l.Holder, nil
+}
+
+// readLease reads the file of a lease.
+func readLease(ctx context.Context, dir storage.Dir, info storage.Info) (leaseJSON, error) {
+	text, err := readBounded(ctx, dir, info.Name, maxLease)
+	if err != nil && unlessIO(err) != nil {
+		return leaseJSON{}, err
 	}
 	var l leaseJSON
 	if err != nil || json.Unmarshal(text, &l) != nil || l.Expires.IsZero() {
 		// Whoever wrote this means something by it, if only for a while.
 		l = leaseJSON{Holder: "somebody whose lease cannot be read", Expires: info.ModTime.Add(defaultTTL)}
 	}
-	if !now.Before(l.Expires) {
-		return "", nil
-	}
-	return cmp.Or(l.Holder, "somebody who gives no name"), nil
+	l.Holder = cmp.Or(l.Holder, "somebody who gives no name")
+	return l, nil
 }
 
 // tidyLeases removes the leases that ran out long ago: their holders died. By

@@ -64,6 +64,9 @@ type Receipt struct {
 	Run, RestoredFrom string
 	Commit            string // of the program's source, by its version control
 	Dirty             bool   // the source had changes that were not committed
+	// Rebuilt is why the receipt is not the one that was written with the
+	// checkpoint, as package doctor says it; "" if it is.
+	Rebuilt string
 
 	unknown map[string]json.RawMessage
 }

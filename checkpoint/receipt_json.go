@@ -35,6 +35,7 @@ type receiptJSON struct {
 	Restored    string            `json:"restored_from,omitempty"`
 	Commit      string            `json:"commit,omitempty"`
 	Dirty       bool              `json:"dirty,omitempty"`
+	Rebuilt     string            `json:"rebuilt,omitempty"`
 }
 
 type fileJSON struct {
@@ -46,7 +47,7 @@ type fileJSON struct {
 // receiptFields are the names in receiptJSON; all others are unknown.
 var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", "time", "duration_ms",
 	"files", "metrics", "host", "pid", "writer", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
-	"commit", "dirty", sumField}
+	"commit", "dirty", "rebuilt", sumField}
 
 // MarshalJSON returns what the receipt's file holds, without the checksum,
 // which is that of a file: WriteReceipt writes one.
@@ -99,7 +100,7 @@ func (r Receipt) encode() receiptJSON {
 		DurationMS: float64(r.Duration) / float64(time.Millisecond),
 		Host:       r.Host, PID: r.PID, Writer: r.Writer, Kept: r.Kept, Epoch: r.Epoch,
 		Retained: r.Retained, Pinned: r.Pinned, Rejected: r.Rejected, Tags: r.Tags,
-		Run: r.Run, Restored: r.RestoredFrom, Commit: r.Commit, Dirty: r.Dirty,
+		Run: r.Run, Restored: r.RestoredFrom, Commit: r.Commit, Dirty: r.Dirty, Rebuilt: r.Rebuilt,
 	}
 	for _, f := range r.Files {
 		j.Files = append(j.Files, fileJSON{f.Name, f.Size, crcHex(f.CRC32C)})
@@ -176,7 +177,7 @@ func (j receiptJSON) decode() Receipt {
 		Duration: milliseconds(j.DurationMS),
 		Host:     j.Host, PID: j.PID, Writer: j.Writer, Kept: j.Kept, Epoch: j.Epoch,
 		Retained: j.Retained, Pinned: j.Pinned, Rejected: j.Rejected, Tags: j.Tags,
-		Run: j.Run, RestoredFrom: j.Restored, Commit: j.Commit, Dirty: j.Dirty,
+		Run: j.Run, RestoredFrom: j.Restored, Commit: j.Commit, Dirty: j.Dirty, Rebuilt: j.Rebuilt,
 	}
 	for _, f := range j.Files {
 		r.Files = append(r.Files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C)})

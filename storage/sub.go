@@ -137,4 +137,5 @@ type optional interface {
 	Linker
 	Locker
 	Appender
+	Tidier
 }
