@@ -43,6 +43,9 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
 	if err != nil {
 		return unlessIO(err)
 	}
+	if r.Pinned != "" || r.Kept != "" {
+		return nil // no removal of ours takes its index: that was lost, and may be brought back
+	}
 	for _, d := range s.Data {
 		if f, ok := r.file(path.Base(d.Name)); !ok || f.Size != d.Size {
 			return nil

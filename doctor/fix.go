@@ -1,0 +1,198 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// step is when a finding is mended. Each step leaves the directory so that the
+// next can be done after a crash as well: first there is one state of each
+// checkpoint, then its receipt, then the state file that names it; and only when
+// all of that is durable, what nobody needs is removed.
+type step int
+
+const (
+	stepLock step = iota // done by taking the lock
+	stepSettle
+	stepReceipt
+	stepState
+	stepLeftovers
+	steps
+)
+
+// FixOptions restrict what is mended, or ask for more. Nil and zero values are
+// the defaults.
+type FixOptions struct {
+	// State also mends what may be so on purpose: a state file that names a
+	// whole checkpoint that is not the newest, a damaged one, or one that is
+	// not in this directory.
+	State bool
+	// Only chooses the findings to mend. Default: all that are fixable.
+	Only func(Finding) bool
+	// Tell is told of each finding after it was mended, or why it was not.
+	Tell func(Finding, error)
+}
+
+// Fix mends what is fixable, and examines the directory again: the report that
+// it returns says what is left, and in Mended what was done. It holds the
+// writer's lock meanwhile. Where a training is at work that is an error that
+// wraps storage.ErrLocked and names the holder. Before it does anything it
+// looks again, so that nothing is mended that is not broken any more.
+//
+// An error ends it; what was mended until then stays mended, and the report
+// tells of it. After a crash it may be called again.
+func (r *Report) Fix(ctx context.Context, o *FixOptions) (*Report, error) {
+	f := &fixer{x: newExaminer(r.dir, r.o), tried: make(map[string]bool), r: &Report{dir: r.dir, o: r.o}}
+	if o != nil {
+		f.o = *o
+	}
+	if !slices.ContainsFunc(r.Findings, f.wanted) {
+		return r, nil
+	}
+	err := dirlock.Exclusive(ctx, r.dir, func() error {
+		if err := f.clock(ctx); err != nil {
+			return err
+		}
+		if err := f.tellOfTemporary(ctx, r); err != nil {
+			return err
+		}
+		return f.run(ctx)
+	})
+	if err != nil {
+		return f.r, fmt.Errorf("fix: %w", err)
+	}
+	return f.r, nil
+}
+
+type fixer struct {
+	x     *examiner
+	o     FixOptions
+	r     *Report
+	tried map[string]bool // findings that were mended already
+}
+
+func (f *fixer) wanted(g Finding) bool {
+	return g.Fixable && (!g.OnRequest || f.o.State) && (f.o.Only == nil || f.o.Only(g))
+}
+
+// clock asks the storage for the time, by a file: what is old is old by the
+// clock that has written the dates of the files.
+func (f *fixer) clock(ctx context.Context) error {
+	if err := storage.WriteFileSoon(ctx, f.x.dir, probe, nil); err != nil {
+		return err
+	}
+	var now time.Time
+	for info, err := range f.x.dir.List(ctx, probe) {
+		if err != nil {
+			return err
+		}
+		if info.Name == probe {
+			now = info.ModTime
+		}
+	}
+	if err := f.x.dir.Remove(ctx, probe); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f.x.o.Now = func() time.Time { return now }
+	return nil
+}
+
+// tellOfTemporary tells of the files that taking both locks has removed.
+func (f *fixer) tellOfTemporary(ctx context.Context, before *Report) error {
+	nothing := func() error { return nil }
+	if err := dirlock.BetweenSweeps(ctx, f.x.dir, dirlock.PinPatience, nothing); err != nil {
+		return err
+	}
+	left, err := storage.Leftovers(ctx, f.x.dir)
+	for _, g := range before.Findings {
+		stays := func(info storage.Info) bool { return info.Name == g.Files[0] }
+		if g.step == stepLock && f.wanted(g) && err == nil && !slices.ContainsFunc(left, stays) {
+			f.mended(g)
+		}
+	}
+	return err
+}
+
+// run mends step by step, and examines before each step what the one before has
+// left.
+func (f *fixer) run(ctx context.Context) error {
+	for {
+		if err := f.x.examine(ctx); err != nil {
+			return err
+		}
+		f.x.report(f.r)
+		next := f.next()
+		if len(next) == 0 {
+			return nil
+		}
+		for _, g := range next {
+			if err := f.mend(ctx, g); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next returns the wanted findings of the first step that has any. A finding
+// that comes again, although it was mended, is left for people to see. Of those
+// about the state file each rests on what the file said before: one at a time.
+func (f *fixer) next() []Finding {
+	for s := stepSettle; s < steps; s++ {
+		var list []Finding
+		for _, g := range f.x.found {
+			if g.step == s && f.wanted(g) && !f.tried[key(g)] {
+				list = append(list, g)
+			}
+		}
+		if s == stepState && len(list) > 1 {
+			list = list[:1]
+		}
+		if len(list) > 0 {
+			return list
+		}
+	}
+	return nil
+}
+
+func key(g Finding) string { return fmt.Sprintf("%s\x00%s\x00%q", g.Kind, g.Path, g.Files) }
+
+func (f *fixer) mend(ctx context.Context, g Finding) error {
+	f.tried[key(g)] = true
+	err := g.mend(ctx)
+	if err == nil {
+		f.mended(g)
+		return nil
+	}
+	if f.o.Tell != nil {
+		f.o.Tell(g, err)
+	}
+	return fmt.Errorf("%s: %w", g.What, err)
+}
+
+func (f *fixer) mended(g Finding) {
+	f.r.Mended = append(f.r.Mended, g)
+	if f.o.Tell != nil {
+		f.o.Tell(g, nil)
+	}
+}
+
+// keep gives a file that is to be replaced a second name, which says what is in
+// it: done twice, it is the same.
+func (x *examiner) keep(ctx context.Context, name string) error {
+	f, err := x.sum(ctx, name)
+	if err != nil {
+		return err
+	}
+	err = storage.Link(ctx, x.dir, name, fmt.Sprintf("%s.old-%08x", name, f.CRC32C))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
