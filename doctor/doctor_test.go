@@ -74,7 +74,7 @@ var cases = []struct {
 	{name: "data alone", damage: func(f folder) { f.remove("ckpt-1.index", "ckpt-1.receipt.json"); f.age() },
 		found: "orphaned-data", left: "orphaned-data"},
 	{name: "receipt alone", damage: func(f folder) {
-		f.write("ckpt-0.receipt.json", strings.ReplaceAll(f.read("ckpt-1.receipt.json"), "ckpt-1", "ckpt-0"))
+		f.must(checkpoint.WriteReceipt(f.t.Context(), f.Dir, "ckpt-0", checkpoint.Receipt{Path: "ckpt-0", Writer: checkpoint.WriterManager}))
 		f.age()
 	}, found: "orphaned-receipt"},
 	{name: "receipt alone that may be anything", damage: func(f folder) { f.write("ckpt-0.receipt.json", "x"); f.age() },

@@ -13,7 +13,6 @@ import (
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
-	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
@@ -105,11 +104,7 @@ func (x *examiner) rebuildReceipt(ctx context.Context, p, why string) error {
 		if err := x.keep(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		text, err := r.MarshalJSON()
-		if err != nil {
-			return err
-		}
-		return storage.WriteFile(ctx, x.dir, name, text)
+		return checkpoint.WriteReceipt(ctx, x.dir, p, r)
 	})
 }
 
@@ -121,17 +116,13 @@ func (x *examiner) pinLost(ctx context.Context, p string) error {
 			return err
 		}
 		r.Pinned = "its index was lost; ckpt doctor has seen it"
-		text, err := r.MarshalJSON()
-		if err != nil {
-			return err
-		}
-		return storage.WriteFile(ctx, x.dir, checkpoint.ReceiptName(p), text)
+		return checkpoint.WriteReceipt(ctx, x.dir, p, r)
 	})
 }
 
 // receiptOf says of a checkpoint what can be known from its files.
 func (x *examiner) receiptOf(ctx context.Context, p, why string) (checkpoint.Receipt, error) {
-	r := checkpoint.Receipt{Schema: 1, Path: p, Time: x.sets[p].ModTime().UTC(), Rebuilt: why, Pinned: "its receipt was rebuilt, and may have said so"}
+	r := checkpoint.Receipt{Path: p, Time: x.sets[p].ModTime().UTC(), Rebuilt: why, Pinned: "its receipt was rebuilt, and may have said so"}
 	shards, err := x.inside(ctx, p, &r)
 	if err != nil {
 		return r, err
