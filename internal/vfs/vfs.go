@@ -43,8 +43,8 @@ type FS interface {
 // Opener finds files.
 type Opener interface {
 	// OpenFile opens name as os.OpenFile does; flag is made of os.O_RDONLY,
-	// O_WRONLY, O_RDWR, O_CREATE and O_EXCL, and of the system's own flags
-	// (O_DIRECT). It never waits for the other end of a named pipe.
+	// O_WRONLY, O_RDWR, O_CREATE and O_EXCL, of NoFollow, and of the system's
+	// own flags (O_DIRECT). It never waits for the other end of a named pipe.
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	// Stat describes name, following symbolic links.
 	Stat(name string) (fs.FileInfo, error)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -98,10 +99,11 @@ func (l *lister) walk(in string) bool {
 	return true
 }
 
-// passOver tells a directory that vanished meanwhile, and the one that a file
-// system keeps in its root for root alone.
+// passOver tells a directory that vanished meanwhile, one that is too deep for
+// anybody to name a file in it, and the one that a file system keeps in its
+// root for root alone.
 func passOver(in string, err error) bool {
-	return errors.Is(err, fs.ErrNotExist) ||
+	return errors.Is(err, fs.ErrNotExist) || leadsNowhere(err) ||
 		path.Base(in) == "lost+found" && errors.Is(err, fs.ErrPermission)
 }
 
@@ -144,7 +146,7 @@ func (l *lister) file(name string, e fs.DirEntry) bool {
 		info, err = l.d.fsys.Stat(filepath.Join(l.d.root, filepath.FromSlash(name)))
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // removed meanwhile, or a link to nothing
+	case errors.Is(err, fs.ErrNotExist), leadsNowhere(err): // removed meanwhile, or a link to nothing
 		return true
 	case err != nil:
 		return l.stop(l.d.failed("list", filepath.Join(l.d.root, filepath.FromSlash(name)), err))
@@ -154,4 +156,10 @@ func (l *lister) file(name string, e fs.DirEntry) bool {
 		return false
 	}
 	return l.yield(storage.Info{Name: name, Size: info.Size(), ModTime: info.ModTime()}, nil)
+}
+
+// leadsNowhere tells links that no file can be found by: one that leads to
+// itself, one through a file as if it were a directory, one that is too long.
+func leadsNowhere(err error) bool {
+	return errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
 }

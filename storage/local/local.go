@@ -11,9 +11,11 @@
 // hour) and ".ckpt.lock-" are the package's own:
 // List does not show them and nothing else opens them.
 //
-// Symbolic links are followed for reading, and in the middle of a path; a
-// commit or removal concerns the link, not what it points to. List does not
-// descend into linked directories, and passes over what is no regular file.
+// Symbolic links are followed for reading, as TensorFlow does: caches and build
+// systems are made of them. Nothing is written or removed through one: a commit
+// or removal concerns the link and not what it points to, and is refused when a
+// directory below the Dir's own is a link. List does not descend into linked
+// directories, and passes over what is no regular file.
 package local
 
 import (
@@ -59,7 +61,26 @@ func (d *dir) begin(ctx context.Context, op, name string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	return d.path(op, name)
+	path, err := d.path(op, name)
+	if err == nil && op != "open" {
+		err = d.straight(op, name, path)
+	}
+	return path, err
+}
+
+// straight refuses to change anything by way of a link to a directory: where
+// that leads to is outside, and whoever gave us the directory may have made it.
+// The directory itself may be reached through links, which its owner chose.
+func (d *dir) straight(op, name, path string) error {
+	for range strings.Count(name, "/") {
+		path = filepath.Dir(path)
+		info, err := d.fsys.Lstat(path)
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return pathError(op, filepath.Join(d.root, filepath.FromSlash(name)),
+				because(fs.ErrInvalid, "%s is a symbolic link, through which nothing is written or removed", path))
+		}
+	}
+	return nil
 }
 
 func (d *dir) path(op, name string) (string, error) {

@@ -78,7 +78,7 @@ func find(match func(*lock) bool) *lock {
 func (d *dir) acquire(path string) (*lock, error) {
 	l := &lock{fsys: d.fsys, path: path, turns: storage.NewTurns()}
 	err := d.inDir(filepath.Dir(path), func() (err error) {
-		l.f, err = d.fsys.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		l.f, err = d.openLock(path)
 		return err
 	})
 	if err != nil {
@@ -97,6 +97,25 @@ func (d *dir) acquire(path string) (*lock, error) {
 		return nil, d.failed("lock", path, err)
 	}
 	return known, nil
+}
+
+// openLock opens the file of a lock, which will be written to, and so may not be
+// a link to a file that is somebody else's.
+func (d *dir) openLock(path string) (vfs.File, error) {
+	isLink := because(fs.ErrInvalid, "the lock's file %s is a symbolic link; remove it", filepath.Base(path))
+	if vfs.NoFollow == 0 {
+		if info, err := d.fsys.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return nil, isLink
+		}
+	}
+	f, err := d.fsys.OpenFile(path, os.O_RDWR|os.O_CREATE|vfs.NoFollow, 0o666)
+	if err == nil {
+		return f, nil
+	}
+	if info, found := d.fsys.Lstat(path); found == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, isLink
+	}
+	return nil, err
 }
 
 // take asks the table before the system: for another open file of this very
