@@ -19,7 +19,6 @@ type pass struct {
 	planned      map[Object]bool // objects that got the tensors of one
 	children     map[Object]map[string]Object
 	slots        map[Object]map[awaited]Object // by owner; nil: it cannot make it yet
-	tried        map[int]bool                  // slots' nodes
 	growth       growth
 	parked       []parked
 	tasks        []*task
@@ -35,7 +34,6 @@ func (r *restoration) newPass(newer map[Object]bool) *pass {
 		r: r, newer: newer,
 		children: make(map[Object]map[string]Object),
 		slots:    make(map[Object]map[awaited]Object),
-		tried:    make(map[int]bool),
 		planned:  make(map[Object]bool),
 	}
 	p.growth.pass = p
@@ -63,9 +61,7 @@ func (p *pass) run(node int, o Object) error {
 		err = p.restore()
 	}
 	if err != nil {
-		for _, id := range p.order {
-			p.r.bound[id] = nil
-		}
+		p.r.unbind(p.order)
 		return err
 	}
 	p.finish()

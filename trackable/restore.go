@@ -1,6 +1,7 @@
 package trackable
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/ckpt-dev/ckpt/format"
@@ -78,7 +79,8 @@ type restoration struct {
 	memory    *memory
 	bound     []Object        // by node; nil: no object matches yet
 	slots     []slotRef       // all of the graph's, unless they are skipped
-	slotsOf   map[int][]int   // indices into slots, by owner and by variable
+	slotsOf   map[int][]int   // indices into slots, by variable
+	lateSlots map[int][]int   // and by owner: of variables visited before it was bound
 	unused    []unusedTensor  // stored for an object that does not take them
 	unstored  []int           // bound nodes whose tensors are not in the file
 	restored  map[Object]bool // what got the tensors of a node
@@ -103,10 +105,11 @@ type unusedTensor struct {
 func newRestoration(src format.Source, g *Graph, o *RestoreOptions) *restoration {
 	r := &restoration{
 		src: src, graph: g, skipSlots: o.SkipSlotVariables, stageLimit: o.StageLimit, mode: o.Mode,
-		restored: make(map[Object]bool),
-		bound:    make([]Object, len(g.Nodes)),
-		optional: make(map[string]bool),
-		slotsOf:  make(map[int][]int),
+		restored:  make(map[Object]bool),
+		bound:     make([]Object, len(g.Nodes)),
+		optional:  make(map[string]bool),
+		slotsOf:   make(map[int][]int),
+		lateSlots: make(map[int][]int),
 	}
 	if r.stageLimit == 0 {
 		r.stageLimit = defaultStageLimit
@@ -123,13 +126,19 @@ func newRestoration(src format.Source, g *Graph, o *RestoreOptions) *restoration
 func (r *restoration) listSlots() {
 	for owner, n := range r.graph.Nodes {
 		for _, s := range n.Slots {
-			i := len(r.slots)
+			r.slotsOf[s.Variable] = append(r.slotsOf[s.Variable], len(r.slots))
 			r.slots = append(r.slots, slotRef{owner, s})
-			r.slotsOf[owner] = append(r.slotsOf[owner], i)
-			if s.Variable != owner {
-				r.slotsOf[s.Variable] = append(r.slotsOf[s.Variable], i)
-			}
 		}
+	}
+}
+
+// unbind takes back what a pass bound, and the slots that came to wait with it.
+func (r *restoration) unbind(nodes []int) {
+	for _, id := range nodes {
+		r.bound[id] = nil
+	}
+	for owner, late := range r.lateSlots {
+		r.lateSlots[owner] = slices.DeleteFunc(late, func(i int) bool { return r.bound[r.slots[i].Variable] == nil })
 	}
 }
 

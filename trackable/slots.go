@@ -2,25 +2,35 @@ package trackable
 
 import "fmt"
 
-// visitSlots binds the slots whose owner and variable are both bound, one of
-// them by node.
+// visitSlots binds a node's slots when TensorFlow does (checkpoint/restore.py,
+// _queue_slot_variables): where several stored slots are one slot here, the
+// first gives it its value. A slot is bound when its variable is visited, in the
+// order of the stored owners, or with its owner if that had no object then.
 func (p *pass) visitSlots(node int) error {
-	for _, i := range p.r.slotsOf[node] {
-		if err := p.visitSlot(p.r.slots[i]); err != nil {
+	r := p.r
+	for _, i := range r.lateSlots[node] {
+		if err := p.visitSlot(r.slots[i]); err != nil {
+			return err
+		}
+	}
+	for _, i := range r.slotsOf[node] {
+		owner := r.slots[i].owner
+		if r.bound[owner] == nil {
+			r.lateSlots[owner] = append(r.lateSlots[owner], i)
+		} else if err := p.visitSlot(r.slots[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// visitSlot binds a slot whose owner and variable are both bound.
 func (p *pass) visitSlot(s slotRef) error {
-	variable := p.r.bound[s.Variable]
 	owner, ok := p.r.bound[s.owner].(SlotOwner)
-	if !ok || variable == nil || p.r.bound[s.Node] != nil || p.tried[s.Node] {
+	if !ok || p.r.bound[s.Node] != nil {
 		return nil
 	}
-	p.tried[s.Node] = true // a slot is met twice: by its owner and by its variable
-	id := awaited{variable, s.Name}
+	id := awaited{p.r.bound[s.Variable], s.Name}
 	value, err := p.slotValue(owner, id)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.r.graph.Path(s.Node), err)
