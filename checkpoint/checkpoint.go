@@ -62,6 +62,12 @@ type Options struct {
 	// hold, each serializes the slice that it has. How many there are does
 	// not matter for restoring. Not with Async.
 	Workers coordinator.Group
+	// Parity writes beside each data file, and beside the index, what a bad
+	// block of every eight in a row can be made again from: Repair, and
+	// 'ckpt doctor --fix', do. It takes an eighth of the space besides, of small
+	// files as much again. TensorFlow ignores these files. Of several workers
+	// all must have it.
+	Parity bool
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger
 	// Now is the clock of receipts. Default: time.Now.

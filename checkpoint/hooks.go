@@ -112,7 +112,7 @@ type events []func(ctx context.Context)
 // committed notes that w is the latest checkpoint.
 func (m *Manager) committed(w *writing) {
 	if h := m.o.Hooks; h != nil && h.AfterCommit != nil {
-		e := Event{Path: w.Path, Receipt: w.receipt.clone(), Bytes: w.size(), Duration: w.receipt.Duration}
+		e := Event{Path: w.Path, Receipt: w.receipt.clone(), Bytes: w.receipt.size(), Duration: w.receipt.Duration}
 		m.events = append(m.events, func(ctx context.Context) { m.told(ctx, "AfterCommit", h.AfterCommit, e) })
 	}
 }
@@ -138,7 +138,7 @@ func (m *Manager) tell(ctx context.Context) {
 
 // clone returns a copy that shares nothing with r.
 func (r Receipt) clone() Receipt {
-	r.Files, r.Tags = slices.Clone(r.Files), slices.Clone(r.Tags)
+	r.Files, r.Parity, r.Tags = slices.Clone(r.Files), slices.Clone(r.Parity), slices.Clone(r.Tags)
 	r.Metrics, r.unknown = maps.Clone(r.Metrics), maps.Clone(r.unknown)
 	r.Step, r.Epoch = copyOf(r.Step), copyOf(r.Epoch)
 	return r

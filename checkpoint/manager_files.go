@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"path"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -62,6 +63,9 @@ func (w *writing) files() *shelf.Set {
 	names := []string{tensorbundle.IndexName(w.Path), ReceiptName(w.Path)}
 	for i := range shards {
 		names = append(names, tensorbundle.DataName(w.Path, i, shards))
+	}
+	for _, f := range w.Parity {
+		names = append(names, path.Join(path.Dir(w.Path), f.Name))
 	}
 	sets := make(shelf.Sets)
 	for _, name := range names {

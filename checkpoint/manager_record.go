@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -35,9 +36,10 @@ func (m *Manager) record(ctx context.Context, l ledger.Ledger, write func(contex
 	return nil
 }
 
-func (w *writing) size() int64 {
+// size returns the bytes of all files that the receipt tells of.
+func (r Receipt) size() int64 {
 	var n int64
-	for _, f := range w.receipt.Files {
+	for _, f := range slices.Concat(r.Files, r.Parity) {
 		n += f.Size
 	}
 	return n

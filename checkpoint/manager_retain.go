@@ -24,9 +24,7 @@ import (
 func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
 	c := retention.Checkpoint{Path: p, Time: ledger.Earlier(r.Time, now), Step: copyOf(r.Step), Epoch: copyOf(r.Epoch),
 		Metrics: maps.Clone(r.Metrics), Tags: slices.Clone(r.Tags), Pinned: r.Pinned, Rejected: r.Rejected}
-	for _, f := range r.Files {
-		c.Size += f.Size
-	}
+	c.Size = r.size()
 	return c
 }
 

@@ -180,7 +180,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	m.timed(time.Since(begin))
 	m.saved(s)
 	m.committed(w)
-	m.o.Logger.Info("saved", "path", s.path, "bytes", w.size(), "took", w.receipt.Duration)
+	m.o.Logger.Info("saved", "path", s.path, "bytes", w.receipt.size(), "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
 	if m.failed = m.sweep(ctx); m.failed != nil {
 		failed := m.failed

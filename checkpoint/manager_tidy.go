@@ -8,6 +8,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
+	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // tidy ends overwrites that were interrupted, and removes files of
@@ -27,6 +28,9 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 		} else if s.Index == nil && s.Receipt != nil {
 			did = true
 			err = errors.Join(err, m.removeOrphan(ctx, s))
+		} else if s.Index == nil && len(s.Parity) > 0 {
+			did = true
+			err = errors.Join(err, m.removeParity(ctx, s))
 		}
 	}
 	if err != nil {
@@ -53,4 +57,15 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
 	}
 	m.o.Logger.Warn("removed what was left of a checkpoint without index", "path", s.Path)
 	return shelf.Remove(ctx, m.dir, s)
+}
+
+// removeParity removes parity of what is gone, receipt and all: nobody but us
+// writes such files.
+func (m *Manager) removeParity(ctx context.Context, s *shelf.Set) error {
+	var names []string
+	for _, p := range s.Parity {
+		names = append(names, p.Name)
+	}
+	m.o.Logger.Warn("removed parity of a checkpoint without index", "path", s.Path)
+	return storage.RemoveAll(ctx, m.dir, names)
 }

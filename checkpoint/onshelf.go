@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -10,14 +11,15 @@ import (
 // What package shelf does is up to receipts in some places, which it does not
 // know.
 
-// receiptFiles returns what a receipt says of its checkpoint's files.
+// receiptFiles returns what a receipt says of its checkpoint's files, parity
+// included.
 func receiptFiles(ctx context.Context, dir storage.Dir, path string) ([]shelf.File, error) {
 	r, err := ReadReceipt(ctx, dir, path)
 	if err != nil {
 		return nil, unlessIO(err)
 	}
 	var files []shelf.File
-	for _, f := range r.Files {
+	for _, f := range slices.Concat(r.Files, r.Parity) {
 		files = append(files, shelf.File(f))
 	}
 	return files, nil

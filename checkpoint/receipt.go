@@ -45,6 +45,7 @@ type Receipt struct {
 	Time        time.Time
 	Duration    time.Duration // of the writing
 	Files       []ReceiptFile // data files and index
+	Parity      []ReceiptFile // of these, with Options.Parity
 	Metrics     map[string]float64
 	Host        string
 	PID         int

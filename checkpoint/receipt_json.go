@@ -22,6 +22,7 @@ type receiptJSON struct {
 	Time        time.Time         `json:"time"`
 	DurationMS  float64           `json:"duration_ms"`
 	Files       []fileJSON        `json:"files,omitempty"`
+	Parity      []fileJSON        `json:"parity,omitempty"`
 	Metrics     map[string]number `json:"metrics,omitempty"`
 	Host        string            `json:"host,omitempty"`
 	PID         int               `json:"pid,omitempty"`
@@ -46,7 +47,7 @@ type fileJSON struct {
 
 // receiptFields are the names in receiptJSON; all others are unknown.
 var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", "time", "duration_ms",
-	"files", "metrics", "host", "pid", "writer", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
+	"files", "parity", "metrics", "host", "pid", "writer", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
 	"commit", "dirty", "rebuilt", sumField}
 
 // MarshalJSON returns what the receipt's file holds, without the checksum,
@@ -102,9 +103,7 @@ func (r Receipt) encode() receiptJSON {
 		Retained: r.Retained, Pinned: r.Pinned, Rejected: r.Rejected, Tags: r.Tags,
 		Run: r.Run, Restored: r.RestoredFrom, Commit: r.Commit, Dirty: r.Dirty, Rebuilt: r.Rebuilt,
 	}
-	for _, f := range r.Files {
-		j.Files = append(j.Files, fileJSON{f.Name, f.Size, crcHex(f.CRC32C)})
-	}
+	j.Files, j.Parity = encodeFiles(r.Files), encodeFiles(r.Parity)
 	if len(r.Metrics) > 0 {
 		j.Metrics = make(map[string]number, len(r.Metrics))
 	}
@@ -163,7 +162,7 @@ func (j receiptJSON) check() error {
 	if j.Schema < 1 {
 		return fmt.Errorf("schema is %d, want 1 or higher", j.Schema)
 	}
-	for _, f := range j.Files {
+	for _, f := range slices.Concat(j.Files, j.Parity) {
 		if f.Size < 0 {
 			return fmt.Errorf("file %q: size is %d", f.Name, f.Size)
 		}
@@ -179,9 +178,7 @@ func (j receiptJSON) decode() Receipt {
 		Retained: j.Retained, Pinned: j.Pinned, Rejected: j.Rejected, Tags: j.Tags,
 		Run: j.Run, RestoredFrom: j.Restored, Commit: j.Commit, Dirty: j.Dirty, Rebuilt: j.Rebuilt,
 	}
-	for _, f := range j.Files {
-		r.Files = append(r.Files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C)})
-	}
+	r.Files, r.Parity = decodeFiles(j.Files), decodeFiles(j.Parity)
 	if len(j.Metrics) > 0 {
 		r.Metrics = make(map[string]float64, len(j.Metrics))
 	}
@@ -189,4 +186,20 @@ func (j receiptJSON) decode() Receipt {
 		r.Metrics[name] = float64(v)
 	}
 	return r
+}
+
+func encodeFiles(files []ReceiptFile) []fileJSON {
+	var list []fileJSON
+	for _, f := range files {
+		list = append(list, fileJSON{f.Name, f.Size, crcHex(f.CRC32C)})
+	}
+	return list
+}
+
+func decodeFiles(list []fileJSON) []ReceiptFile {
+	var files []ReceiptFile
+	for _, f := range list {
+		files = append(files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C)})
+	}
+	return files
 }

@@ -46,7 +46,7 @@ func TestReceiptText(t *testing.T) {
 }
 
 func TestUnknownFieldsOfAReceiptSurvive(t *testing.T) {
-	const text = `{"schema": 2, "path": "a", "parity": {"k": [1, 2.50, "x"]}, "tags": ["b"], "Path": "a"}`
+	const text = `{"schema": 2, "path": "a", "tape": {"k": [1, 2.50, "x"]}, "tags": ["b"], "Path": "a"}`
 	var r Receipt
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
 		t.Fatal(err)

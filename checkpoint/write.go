@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/publish"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -44,7 +45,7 @@ func (c *Checkpoint) hand(w *writing) error {
 	}
 	root, attached := c.node0()
 	w.Tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
-	w.Policy, w.Count = c.o.Sharding, c.SaveCounter()
+	w.Policy, w.Count, w.Protect = c.o.Sharding, c.SaveCounter(), c.o.Parity
 	w.ReceiptText, w.Told = w.receiptText, receiptFiles
 	return nil
 }
@@ -53,10 +54,7 @@ func (c *Checkpoint) hand(w *writing) error {
 // written, and returns its text.
 func (w *writing) receiptText() ([]byte, error) {
 	r := &w.receipt
-	r.Files = nil
-	for _, f := range w.Wrote {
-		r.Files = append(r.Files, ReceiptFile(f))
-	}
+	r.Files, r.Parity = receiptsFiles(w.Wrote), receiptsFiles(w.Parity)
 	r.Schema, r.Path, r.SaveCounter, r.PID = receiptSchema, w.Path, w.Count, os.Getpid()
 	// A host without a name is no reason not to save.
 	r.Host, _ = os.Hostname()
@@ -64,4 +62,12 @@ func (w *writing) receiptText() ([]byte, error) {
 	r.Time = w.now().UTC()
 	r.Duration = max(r.Time.Sub(w.start), 0)
 	return r.text()
+}
+
+func receiptsFiles(wrote []shelf.File) []ReceiptFile {
+	var files []ReceiptFile
+	for _, f := range wrote {
+		files = append(files, ReceiptFile(f))
+	}
+	return files
 }

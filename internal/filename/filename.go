@@ -4,8 +4,11 @@
 //	ckpt-7.index                      Index
 //	ckpt-7.data-00000-of-00002        Data, shard 0 of 2
 //	ckpt-7.receipt.json               Receipt
-//	ckpt-7.recovery.*                 each of these three again, of what ckpt-7 was
-//	variables/variables.*             each of these three, of a SavedModel
+//	ckpt-7.parity-00000-of-00002      Parity, of data shard 0 of 2
+//	ckpt-7.parity-index               Parity, of the index
+//	ckpt-7.recovery.*                 each of these again, of what ckpt-7 was
+//	variables/variables.*             each of these, of a SavedModel
+//	.ckpt.quarantine/ckpt-7/*         each of these, of a broken ckpt-7 that was put aside
 //	ckpt-7, ckpt-7-00000-of-00002     a V1 checkpoint, which one tells from what is in it
 //
 // What is before the suffix, "ckpt-7", is the checkpoint's path; "ckpt" is its
@@ -32,6 +35,8 @@ const (
 
 	indexSuffix   = ".index"
 	receiptSuffix = ".receipt.json"
+	parityInfix   = ".parity-"
+	dataInfix     = ".data-"
 )
 
 // Part is what a file is to the checkpoint it belongs to.
@@ -42,13 +47,14 @@ const (
 	Index Part = iota
 	Data
 	Receipt
+	Parity
 )
 
 // Name is a file's name taken apart.
 type Name struct {
 	Path          string // "ckpt-7"
 	Part          Part
-	Shard, Shards int // of Data
+	Shard, Shards int // of Data, and of Parity; 0 of 0 is that of the index
 }
 
 // Parse takes the name of a file apart, literally: nothing in it is a
@@ -63,7 +69,29 @@ func Parse(name string) (f Name, ok bool) {
 	if p, shard, shards, ok := tensorbundle.ParseDataName(name); ok && baseOK(p) {
 		return Name{Path: p, Part: Data, Shard: shard, Shards: shards}, true
 	}
-	return Name{}, false
+	return parseParity(name)
+}
+
+func parseParity(name string) (f Name, ok bool) {
+	at := strings.LastIndex(name, parityInfix)
+	if at < 0 || !baseOK(name[:at]) {
+		return Name{}, false
+	}
+	p, of := name[:at], name[at+len(parityInfix):]
+	if of == indexSuffix[1:] {
+		return Name{Path: p, Part: Parity}, true
+	}
+	_, shard, shards, ok := tensorbundle.ParseDataName(p + dataInfix + of)
+	return Name{Path: p, Part: Parity, Shard: shard, Shards: shards}, ok
+}
+
+// OfParity returns the name of the parity of a data file, or of an index.
+func OfParity(name string) string {
+	if p, ok := strings.CutSuffix(name, indexSuffix); ok {
+		return p + parityInfix + indexSuffix[1:]
+	}
+	at := strings.LastIndex(name, dataInfix)
+	return name[:at] + parityInfix + name[at+len(dataInfix):]
 }
 
 // baseOK reports whether p can name a checkpoint: ".index" alone does not.

@@ -47,14 +47,25 @@ func TestNamesAreTakenApart(t *testing.T) {
 		"ckpt-7.recovery.index":               {Path: "ckpt-7.recovery", Part: Index},
 		"ckpt-7.recovery.data-00000-of-00001": {Path: "ckpt-7.recovery", Part: Data, Shards: 1},
 		"ck*t[.index":                         {Path: "ck*t[", Part: Index},
+		"ckpt-7.parity-00001-of-00002":        {Path: "ckpt-7", Part: Parity, Shard: 1, Shards: 2},
+		"a/ckpt-7.parity-index":               {Path: "a/ckpt-7", Part: Parity},
 	} {
 		if got, ok := Parse(name); !ok || got != want {
 			t.Errorf("Parse(%q) = %+v, %v, want %+v", name, got, ok, want)
 		}
 	}
-	for _, name := range []string{"", State, ".index", "a/.index", ".receipt.json", "ckpt-7", "ckpt-7.data-1-of-2", "ckpt-7.indexes", "ckpt-7.meta"} {
+	for _, name := range []string{"", State, ".index", "a/.index", ".receipt.json", "ckpt-7", "ckpt-7.data-1-of-2", "ckpt-7.indexes", "ckpt-7.meta",
+		".parity-index", "ckpt-7.parity-1-of-2", "ckpt-7.parity-", "ckpt-7.parity"} {
 		if got, ok := Parse(name); ok {
 			t.Errorf("Parse(%q) = %+v, want none", name, got)
+		}
+	}
+}
+
+func TestParityIsNamedAfterItsFile(t *testing.T) {
+	for name, want := range map[string]string{"ckpt-7.index": "ckpt-7.parity-index", "a.data-/ckpt-7.data-00001-of-00002": "a.data-/ckpt-7.parity-00001-of-00002"} {
+		if got := OfParity(name); got != want {
+			t.Errorf("OfParity(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

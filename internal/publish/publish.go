@@ -32,6 +32,7 @@ type Writing struct {
 	Counts  bool                           // the save counters of the others become Count
 	Count   int64
 	Free    bool // nothing is there of this path: somebody has looked
+	Protect bool // with parity
 	Log     *slog.Logger
 	// ReceiptText returns what the receipt is to hold. It is called when the
 	// other files are written, and Wrote tells of them.
@@ -39,6 +40,7 @@ type Writing struct {
 	Told        shelf.Told // reads the receipt of what is replaced
 
 	Wrote     []shelf.File // data files and, last, the index
+	Parity    []shelf.File // of each of those, in the same order
 	main, rec *shelf.Set   // what was there of the path; nil: nothing
 }
 
@@ -56,7 +58,8 @@ func (w *Writing) Publish(ctx context.Context) (err error) {
 	}
 	var out output
 	defer func() { err = out.end(err) }()
-	shards, err := w.writeData(ctx, &out)
+	shards, told, err := w.writeData(ctx, &out)
+	w.Parity = told
 	if err == nil {
 		err = w.writeIndex(ctx, &out, shards)
 	}
@@ -71,13 +74,14 @@ func (w *Writing) Publish(ctx context.Context) (err error) {
 
 // output are the files that are written and wait to be published.
 type output struct {
-	data           []storage.Pending
+	data           []storage.Pending // parity included
 	index, receipt storage.Pending
+	indexParity    storage.Pending // nil: there is none
 }
 
 // end gives up what is not committed.
 func (o *output) end(err error) error {
-	for _, p := range append([]storage.Pending{o.index, o.receipt}, o.data...) {
+	for _, p := range append([]storage.Pending{o.index, o.receipt, o.indexParity}, o.data...) {
 		if p == nil {
 			continue
 		}
@@ -95,10 +99,20 @@ func (w *Writing) writeIndex(ctx context.Context, out *output, shards []tensorbu
 	if out.index, err = w.Dir.Create(ctx, name); err != nil {
 		return err
 	}
-	index := &summer{w: out.index}
+	beside, err := w.protect(ctx, name, out.index)
+	if err != nil {
+		return err
+	}
+	out.indexParity = beside.pending
+	index := &summer{w: beside}
 	if err := tensorbundle.WriteIndex(index, shards); err != nil {
 		return err
 	}
+	told, err := beside.end()
+	if err != nil {
+		return err
+	}
+	w.Parity = append(w.Parity, told...)
 	w.Wrote = nil
 	for i, s := range shards {
 		data := tensorbundle.DataName(w.Path, i, len(shards))
@@ -127,7 +141,7 @@ func (w *Writing) commit(ctx context.Context, out *output) error {
 	}
 	// A wave has no order, but places that publish one after the other take
 	// the one given: by its receipt an orphan is known to be ours.
-	first := append([]storage.Pending{out.receipt}, out.data...)
+	first := append([]storage.Pending{out.receipt}, out.bulk()...)
 	if err := storage.CommitAll(ctx, w.Dir, first, []storage.Pending{out.index}); err != nil {
 		return err
 	}

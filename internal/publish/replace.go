@@ -20,7 +20,7 @@ func (w *Writing) replace(ctx context.Context, out *output) error {
 	}
 	// Else a pin that has read the old receipt might put it over the new one.
 	err := dirlock.BetweenSweeps(ctx, w.Dir, dirlock.PinPatience, func() error {
-		return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.receipt}, out.data, []storage.Pending{out.index})
+		return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.receipt}, out.bulk(), []storage.Pending{out.index})
 	})
 	w.settled(ctx)
 	if err == nil && !w.main.Complete() {
@@ -37,17 +37,19 @@ func (w *Writing) settled(ctx context.Context) {
 	}
 }
 
-// dropStale removes the data files of what was there before that the new
-// checkpoint, which is published, has not replaced: they were of another number
-// of shards. No reader looks at them, so it is no failure if they stay.
+// dropStale removes the data files, and parity, of what was there before that
+// the new checkpoint, which is published, has not replaced: they were of another
+// number of shards. No reader looks at them, so it is no failure if they stay.
 func (w *Writing) dropStale(ctx context.Context) {
 	if w.main == nil {
 		return
 	}
 	var stale []string
-	for _, d := range w.main.Data {
-		if !slices.ContainsFunc(w.Wrote, func(f shelf.File) bool { return f.Name == path.Base(d.Name) }) {
-			stale = append(stale, d.Name)
+	wrote := slices.Concat(w.Wrote, w.Parity)
+	for _, name := range w.main.Others() {
+		isNew := func(f shelf.File) bool { return f.Name == path.Base(name) }
+		if name != filename.OfReceipt(w.Path) && !slices.ContainsFunc(wrote, isNew) {
+			stale = append(stale, name)
 		}
 	}
 	if len(stale) == 0 {

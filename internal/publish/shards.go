@@ -7,27 +7,28 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/sharding"
-	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
-// writeData streams the tensors into the data files.
-func (w *Writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, error) {
-	f := dataFiles{ctx: ctx, dir: w.Dir, path: w.Path, files: make([]*tensorbundle.Writer, 1), out: out}
+// writeData streams the tensors into the data files. It returns what the index
+// and the receipt say of them and of their parity.
+func (w *Writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, []shelf.File, error) {
+	f := dataFiles{ctx: ctx, w: w, files: make([]dataFile, 1), out: out}
 	if w.Policy != nil {
 		all, err := w.describe(ctx)
 		if err == nil {
 			f.layout, err = w.layout(all)
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		f.files, f.left = make([]*tensorbundle.Writer, len(f.layout.Shards)), len(all)
+		f.files, f.left = make([]dataFile, len(f.layout.Shards)), len(all)
 	}
 	if err := w.stream(&f); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return f.shards()
 }
@@ -90,13 +91,18 @@ func (w *Writing) layout(all []sharding.Tensor) (*sharding.Layout, error) {
 // created with its first tensor.
 type dataFiles struct {
 	ctx    context.Context
-	dir    storage.Dir
-	path   string
+	w      *Writing
 	layout *sharding.Layout // nil: all is in one
 	left   int              // with a layout: how many tensors are to come
 	mine   func(int) bool   // which of them this worker writes; nil: all
-	files  []*tensorbundle.Writer
+	files  []dataFile
 	out    *output
+}
+
+// dataFile is one of them; the zero dataFile is none yet.
+type dataFile struct {
+	*tensorbundle.Writer
+	beside *protected
 }
 
 // add writes a tensor, or its parts, to where the layout says.
@@ -125,30 +131,51 @@ func (f *dataFiles) add(t format.Named) error {
 }
 
 func (f *dataFiles) put(shard int, t format.Named) error {
-	if f.files[shard] == nil {
-		p, err := f.dir.Create(f.ctx, tensorbundle.DataName(f.path, shard, len(f.files)))
-		if err != nil {
+	if f.files[shard].Writer == nil {
+		if err := f.create(shard); err != nil {
 			return err
 		}
-		f.out.data = append(f.out.data, p)
-		f.files[shard] = tensorbundle.NewWriter(p, shard)
 	}
 	return f.files[shard].Add(t)
 }
 
-// shards returns what the index needs to know.
-func (f *dataFiles) shards() ([]tensorbundle.Shard, error) {
+func (f *dataFiles) create(shard int) error {
+	name := tensorbundle.DataName(f.w.Path, shard, len(f.files))
+	p, err := f.w.Dir.Create(f.ctx, name)
+	if err != nil {
+		return err
+	}
+	f.out.data = append(f.out.data, p)
+	beside, err := f.w.protect(f.ctx, name, p)
+	if err != nil {
+		return err
+	}
+	if beside.pending != nil {
+		f.out.data = append(f.out.data, beside.pending)
+	}
+	f.files[shard] = dataFile{tensorbundle.NewWriter(beside, shard), beside}
+	return nil
+}
+
+// shards returns what the index needs to know, and the receipt of parity.
+func (f *dataFiles) shards() ([]tensorbundle.Shard, []shelf.File, error) {
 	list := make([]tensorbundle.Shard, len(f.files))
+	var told []shelf.File
 	for i, d := range f.files {
-		if d == nil && f.mine != nil && !f.mine(i) {
+		if d.Writer == nil && f.mine != nil && !f.mine(i) {
 			continue
 		}
-		if d == nil || f.layout != nil && f.left != 0 {
-			return nil, errors.New("tensors went away while the checkpoint was written")
+		if d.Writer == nil || f.layout != nil && f.left != 0 {
+			return nil, nil, errors.New("tensors went away while the checkpoint was written")
 		}
 		list[i] = d.Shard()
+		one, err := d.beside.end()
+		if err != nil {
+			return nil, nil, err
+		}
+		told = append(told, one...)
 	}
-	return list, nil
+	return list, told, nil
 }
 
 // partOf returns the part p of t, without a copy if its elements lie in a row.

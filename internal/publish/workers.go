@@ -28,6 +28,7 @@ type written struct {
 	Number int
 	Files  int // how many there are of all workers
 	Shard  tensorbundle.Shard
+	Parity []shelf.File // of it, if it has any
 }
 
 // PublishPart writes and publishes one worker's part of the checkpoint; the
@@ -66,23 +67,28 @@ func (w *Writing) writePart(ctx context.Context, out *output, lists [][]sharding
 	}
 	rank, size := w.Crew.Place()
 	f := dataFiles{
-		ctx: ctx, dir: w.Dir, path: w.Path, out: out,
-		layout: l, left: len(lists[rank]), files: make([]*tensorbundle.Writer, len(l.Shards)),
+		ctx: ctx, w: w, out: out,
+		layout: l, left: len(lists[rank]), files: make([]dataFile, len(l.Shards)),
 		// The graph is of nobody, and as such in a file that the leader writes.
 		mine: func(shard int) bool { return l.Shards[shard][0].Worker%size == rank },
 	}
 	if err := w.stream(&f); err != nil {
 		return nil, err
 	}
-	shards, err := f.shards()
+	shards, told, err := f.shards()
 	if err != nil {
 		return nil, err
 	}
 	var files []written
 	for i, s := range shards {
-		if f.mine(i) {
-			files = append(files, written{i, len(shards), s})
+		if !f.mine(i) {
+			continue
 		}
+		one := written{Number: i, Files: len(shards), Shard: s}
+		if w.Protect { // told has those of mine, in order
+			one.Parity = told[len(files) : len(files)+1]
+		}
+		files = append(files, one)
 	}
 	return files, nil
 }
@@ -99,7 +105,7 @@ func (w *Writing) publishData(ctx context.Context, out *output, failed error) er
 
 // publishLed is what the leader does around that.
 func (w *Writing) publishLed(ctx context.Context, out *output, all [][]written) error {
-	shards, err := collect(all)
+	shards, err := w.collect(all)
 	if err == nil {
 		err = w.writeIndex(ctx, out, shards)
 	}
@@ -134,7 +140,11 @@ func (w *Writing) replaces() bool { return w.main != nil && w.main.Index != nil 
 // publishAround publishes the receipt before, and the index after all data.
 func (w *Writing) publishAround(ctx context.Context, out *output, failed error) error {
 	if failed == nil {
-		failed = storage.CommitAll(ctx, w.Dir, []storage.Pending{out.receipt})
+		first := []storage.Pending{out.receipt}
+		if out.indexParity != nil {
+			first = append(first, out.indexParity)
+		}
+		failed = storage.CommitAll(ctx, w.Dir, first)
 	}
 	if err := w.publishData(ctx, out, failed); err != nil {
 		return err
@@ -143,6 +153,24 @@ func (w *Writing) publishAround(ctx context.Context, out *output, failed error) 
 }
 
 // collect puts together what the workers have written.
+func (w *Writing) collect(all [][]written) ([]tensorbundle.Shard, error) {
+	shards, err := collect(all)
+	if err != nil || !w.Protect {
+		return shards, err
+	}
+	told := make([]shelf.File, len(shards))
+	for rank, files := range all {
+		for _, f := range files {
+			if len(f.Parity) != 1 {
+				return nil, fmt.Errorf("worker %d: has written no parity: is the option everywhere the same?", rank)
+			}
+			told[f.Number] = f.Parity[0]
+		}
+	}
+	w.Parity = told
+	return shards, nil
+}
+
 func collect(all [][]written) ([]tensorbundle.Shard, error) {
 	n := 0
 	for _, files := range all {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 
+	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -16,8 +17,8 @@ type File struct {
 	CRC32C uint32 // of the whole file, not masked
 }
 
-// Told reads what the receipt of the checkpoint path says of its files. It
-// returns none where the receipt cannot be understood.
+// Told reads what the receipt of the checkpoint path says of its files, parity
+// included. It returns none where the receipt cannot be understood.
 type Told func(ctx context.Context, dir storage.Dir, path string) ([]File, error)
 
 // IsDescribed reports whether a set's receipt is about the files that are
@@ -37,6 +38,9 @@ func described(ctx context.Context, dir storage.Dir, s *Set, told Told) ([]File,
 		return nil, err
 	}
 	for _, f := range files {
+		if n, ok := filename.Parse(f.Name); ok && n.Part == filename.Parity {
+			continue // a checkpoint is as good without
+		}
 		if size, ok := s.sizeOf(f.Name); !ok || size != f.Size {
 			return nil, nil
 		}

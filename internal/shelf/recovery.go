@@ -82,9 +82,9 @@ func Remove(ctx context.Context, dir storage.Dir, s *Set) error {
 // there is a recovery set, who comes after a crash knows them.
 func dropOld(ctx context.Context, dir storage.Dir, main, rec *Set, files []File) error {
 	var stale []string
-	for _, d := range main.Data {
-		if among(files, path.Base(d.Name)) == nil && slices.Contains(rec.Others(), recoveryName(main.Path, d.Name)) {
-			stale = append(stale, d.Name)
+	for _, name := range main.bulk() {
+		if among(files, path.Base(name)) == nil && slices.Contains(rec.Others(), recoveryName(main.Path, name)) {
+			stale = append(stale, name)
 		}
 	}
 	if len(stale) > 0 {
@@ -98,11 +98,7 @@ func dropOld(ctx context.Context, dir storage.Dir, main, rec *Set, files []File)
 // rollBack makes the recovery set the one in place again. The receipt comes
 // last, so that the set in place does not count before it is whole.
 func rollBack(ctx context.Context, dir storage.Dir, main, rec *Set) error {
-	var data []string
-	for _, d := range rec.Data {
-		data = append(data, d.Name)
-	}
-	waves := [][]string{data, {rec.Index.Name}}
+	waves := [][]string{rec.bulk(), {rec.Index.Name}}
 	if rec.Receipt != nil {
 		waves = append(waves, []string{rec.Receipt.Name})
 	}

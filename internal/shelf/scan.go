@@ -53,6 +53,8 @@ func (s Sets) Add(info storage.Info) bool {
 		set.Receipt = &info
 	case filename.Data:
 		set.Data = append(set.Data, DataFile{info, f.Shard, f.Shards})
+	case filename.Parity:
+		set.Parity = append(set.Parity, info)
 	}
 	return true
 }

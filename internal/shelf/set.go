@@ -19,6 +19,7 @@ type Set struct {
 	Index   *storage.Info // nil: not committed, or being removed
 	Receipt *storage.Info
 	Data    []DataFile
+	Parity  []storage.Info // of any of the data files, and of the index
 }
 
 // DataFile is one of the data files.
@@ -53,6 +54,9 @@ func (s *Set) Size() int64 {
 	for _, d := range s.Data {
 		n += d.Size
 	}
+	for _, p := range s.Parity {
+		n += p.Size
+	}
 	if s.Index != nil {
 		n += s.Index.Size
 	}
@@ -64,12 +68,21 @@ func (s *Set) Size() int64 {
 
 // Others returns the names of all files but the index.
 func (s *Set) Others() []string {
+	names := s.bulk()
+	if s.Receipt != nil {
+		names = append(names, s.Receipt.Name)
+	}
+	return names
+}
+
+// bulk returns the names of the data files and their parity.
+func (s *Set) bulk() []string {
 	var names []string
 	for _, d := range s.Data {
 		names = append(names, d.Name)
 	}
-	if s.Receipt != nil {
-		names = append(names, s.Receipt.Name)
+	for _, p := range s.Parity {
+		names = append(names, p.Name)
 	}
 	return names
 }
