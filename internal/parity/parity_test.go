@@ -52,12 +52,20 @@ func sum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Casta
 
 func file(b []byte) File { return File{bytes.NewReader(b), int64(len(b))} }
 
+// repaired returns what Repair writes, and makes sure that a Reader reads it.
 func repaired(t testing.TB, data, parity []byte, want *Want) ([]byte, Report) {
 	t.Helper()
 	var out bytes.Buffer
 	r, err := Repair(file(data), file(parity), want, &out)
 	if err != nil {
 		t.Fatalf("Repair() = %v", err)
+	}
+	p, err := NewReader(file(data), file(parity), want)
+	if err != nil {
+		t.Fatalf("NewReader() = %v", err)
+	}
+	if got, err := io.ReadAll(io.NewSectionReader(p, 0, p.Size())); err != nil || !bytes.Equal(got, out.Bytes()) {
+		t.Fatalf("a Reader reads %d bytes, %v, and not what Repair writes", len(got), err)
 	}
 	return out.Bytes(), r
 }
@@ -202,6 +210,22 @@ func TestBytesAfterTheEndAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestReadingGoesAcrossBlocksAndEnds(t *testing.T) {
+	data := pattern(300)
+	p, err := NewReader(file(data), file(parityOf(t, data, 16, 50)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{0, 120, 7, 299, 300, 301} {
+		b := make([]byte, 40)
+		n, err := p.ReadAt(b, int64(at))
+		want := data[min(at, 300):min(at+40, 300)]
+		if !bytes.Equal(b[:n], want) || (err == io.EOF) != (n < 40) {
+			t.Errorf("ReadAt(%d) = %d, %v, want %d bytes", at, n, err, len(want))
+		}
+	}
+}
+
 func TestNothingHasParityToo(t *testing.T) {
 	if got, r := repaired(t, nil, parityOf(t, nil, 16, 1), nil); len(got) != 0 || !r.Whole() || r.Blocks != 0 {
 		t.Errorf("Repair() = %q, %+v", got, r)
@@ -237,6 +261,13 @@ func TestASectorThatCannotBeReadIsABadBlock(t *testing.T) {
 	} {
 		if _, err := Check(File{f.data, 300}, File{f.parity, int64(len(parity))}, nil); !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("Check() = %v, want the failure to read", err)
+		}
+		p, err := NewReader(File{f.data, 300}, File{f.parity, int64(len(parity))}, nil)
+		if err == nil {
+			_, err = p.ReadAt(make([]byte, 300), 0)
+		}
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("ReadAt() = %v, want the failure to read", err)
 		}
 	}
 }

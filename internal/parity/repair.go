@@ -66,14 +66,19 @@ func Repair(data, parity File, want *Want, out io.Writer) (Report, error) {
 		return r.report, err
 	}
 	for n := range stripes(r.report.Size, r.block) {
-		if err := r.stripe(n); err != nil {
+		s, err := r.stripe(n)
+		if err != nil {
+			return r.report, err
+		}
+		s.count()
+		if err := s.write(); err != nil {
 			return r.report, err
 		}
 	}
 	return r.report, nil
 }
 
-// repairer is one call of Repair.
+// repairer is one call of Repair, or what a Reader has of it.
 type repairer struct {
 	data, parity File
 	out          io.Writer

@@ -2,28 +2,28 @@ package parity
 
 import "github.com/ckpt-dev/ckpt/internal/crc32c"
 
-// stripe does one stripe.
-func (r *repairer) stripe(number int64) error {
+// stripe reads a stripe and makes its bad blocks again. It is good until the
+// next.
+func (r *repairer) stripe(number int64) (*stripe, error) {
 	start := number * DataBlocks * r.block
 	s := &stripe{r: r, start: start, length: min(DataBlocks*r.block, r.report.Size-start)}
 	s.makeShards()
 	if err := s.read(); err != nil {
-		return err
+		return nil, err
 	}
 	at := headerSize + number*(stripeHead+r.block)
 	n, err := readFull(r.parity, r.head[:], at)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.checked = n == stripeHead && little.Uint32(r.head[sumsSize:]) == stripeSum(number, r.head[:sumsSize])
-	bad := s.bad()
-	if s.checked && len(bad) > 0 && len(bad) <= ParityBlocks {
-		if err := s.reconstruct(bad, at+stripeHead); err != nil {
-			return err
+	s.bad = s.findBad()
+	if s.checked && len(s.bad) > 0 && len(s.bad) <= ParityBlocks {
+		if err := s.reconstruct(at + stripeHead); err != nil {
+			return nil, err
 		}
 	}
-	s.count(bad)
-	return s.write()
+	return s, nil
 }
 
 // stripe is one that is being repaired.
@@ -32,7 +32,8 @@ type stripe struct {
 	start, length int64    // of its data
 	shards        [][]byte // all of one length: what is past the end is zero
 	missing       [DataBlocks]bool
-	checked       bool // its checksums are known
+	checked       bool  // its checksums are known
+	bad           []int // blocks that were not what they should be
 }
 
 func (s *stripe) makeShards() {
@@ -69,8 +70,8 @@ func (s *stripe) isGood(i int, b []byte) bool {
 	return crc32c.Update(0, b) == little.Uint32(s.r.head[4*i:])
 }
 
-// bad returns the blocks that are known not to be what they were.
-func (s *stripe) bad() []int {
+// findBad returns the blocks that are known not to be what they were.
+func (s *stripe) findBad() []int {
 	var bad []int
 	for i := range DataBlocks {
 		b := s.data(i)
@@ -82,20 +83,20 @@ func (s *stripe) bad() []int {
 }
 
 // reconstruct makes bad blocks again. Only what then has its checksum counts.
-func (s *stripe) reconstruct(bad []int, at int64) error {
+func (s *stripe) reconstruct(at int64) error {
 	parity := s.shards[DataBlocks]
 	n, err := readFull(s.r.parity, parity, at)
 	if err != nil || n < len(parity) || !s.isGood(DataBlocks, parity) {
 		return err
 	}
 	made := append([][]byte(nil), s.shards...)
-	for _, i := range bad {
+	for _, i := range s.bad {
 		made[i] = nil
 	}
 	if err := s.r.code.ReconstructData(made); err != nil {
 		return err
 	}
-	for _, i := range bad {
+	for _, i := range s.bad {
 		if length := len(s.data(i)); s.isGood(i, made[i][:length]) {
 			s.shards[i], s.missing[i] = made[i], false
 		}
@@ -104,12 +105,12 @@ func (s *stripe) reconstruct(bad []int, at int64) error {
 }
 
 // count enters the bad blocks in the report.
-func (s *stripe) count(bad []int) {
+func (s *stripe) count() {
 	report := &s.r.report
 	if !s.checked {
 		report.Unchecked += (s.length + s.r.block - 1) / s.r.block
 	}
-	for _, i := range bad {
+	for _, i := range s.bad {
 		b := s.data(i)
 		lost := s.missing[i] || !s.checked || !s.isGood(i, b)
 		if lost {
