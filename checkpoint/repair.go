@@ -66,9 +66,9 @@ func Repair(ctx context.Context, dir storage.Dir, path string, o *RepairOptions)
 }
 
 func repair(ctx context.Context, dir storage.Dir, path string, dry bool) ([]Mended, error) {
-	_, wrong := verifyAt(ctx, dir, path, true)
-	if wrong == nil || errors.Is(wrong, ErrRejected) || !isDamage(wrong) {
-		return nil, onlyIO(wrong)
+	wrong := verifyAll(ctx, dir, path)
+	if wrong == nil || !isDamage(wrong) {
+		return nil, wrong
 	}
 	r := &repairing{ctx: ctx, dir: dir, path: path, data: make(map[int]*mending)}
 	err := r.look(wrong)
@@ -86,12 +86,17 @@ func repair(ctx context.Context, dir storage.Dir, path string, dry bool) ([]Mend
 	return list, lost
 }
 
-// onlyIO returns nil for a rejected checkpoint, which is none the worse.
-func onlyIO(err error) error {
-	if errors.Is(err, ErrRejected) {
-		return nil
+// verifyAll returns what Verify finds, of a checkpoint that may not open.
+func verifyAll(ctx context.Context, dir storage.Dir, path string) error {
+	at, err := locatePath(ctx, dir, path)
+	if err != nil {
+		return err
 	}
-	return err
+	r, err := loadAt(ctx, dir, at)
+	if err != nil {
+		return err
+	}
+	return closing(r, r.Verify(ctx, nil))
 }
 
 // repairing is one call of Repair.
