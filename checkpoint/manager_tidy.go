@@ -28,7 +28,7 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 		} else if s.Index == nil && s.Receipt != nil {
 			did = true
 			err = errors.Join(err, m.removeOrphan(ctx, s))
-		} else if s.Index == nil && len(s.Parity) > 0 {
+		} else if s.Index == nil && len(s.Data) == 0 && len(s.Parity) > 0 {
 			did = true
 			err = errors.Join(err, m.removeParity(ctx, s))
 		}
@@ -59,13 +59,13 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
 	return shelf.Remove(ctx, m.dir, s)
 }
 
-// removeParity removes parity of what is gone, receipt and all: nobody but us
-// writes such files.
+// removeParity removes the parity of what is gone, receipt, data and all: nobody
+// but us writes such files. Beside data it may bring a lost index back.
 func (m *Manager) removeParity(ctx context.Context, s *shelf.Set) error {
 	var names []string
 	for _, p := range s.Parity {
 		names = append(names, p.Name)
 	}
-	m.o.Logger.Warn("removed parity of a checkpoint without index", "path", s.Path)
+	m.o.Logger.Warn("removed the parity of a checkpoint that is gone", "path", s.Path)
 	return storage.RemoveAll(ctx, m.dir, names)
 }
