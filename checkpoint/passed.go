@@ -61,11 +61,17 @@ func isDamage(err error) bool {
 }
 
 // rejection returns the error of a checkpoint that is marked as rejected, nil
-// for others. A receipt that cannot be read marks nothing.
+// for others. A receipt that is missing or broken marks nothing; one that
+// could not be read this time might.
 func rejection(ctx context.Context, dir storage.Dir, stored string) error {
 	r, err := ReadReceipt(ctx, dir, stored)
-	if err != nil || r.Rejected == "" {
-		return ctx.Err()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return unlessIO(err)
+	case r.Rejected == "":
+		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrRejected, r.Rejected)
 }

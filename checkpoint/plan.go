@@ -80,6 +80,9 @@ func (p *Plan) make(ctx context.Context) error {
 	var names []string
 	groups := make(map[string][]Listing)
 	for _, l := range list {
+		if unlessIO(l.ReceiptErr) != nil { // it may say that it is pinned
+			return l.ReceiptErr
+		}
 		if l.Leased = held[l.Path]; p.concerns(l) {
 			name, _, _ := filename.SplitNumber(l.Path)
 			if groups[name] == nil {
@@ -181,7 +184,8 @@ func (p *Plan) verifyNewest(ctx context.Context, group []Listing, list []retenti
 		if list[i].Verified = err == nil; err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		// One that could not be read this time may well be whole.
+		if unlessIO(err) != nil && !isDamage(err) {
 			return err
 		}
 	}

@@ -170,8 +170,12 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 		log.Warn("the receipt is not believed, the checkpoint is restored without it", "path", r.Path(), "err", doubt)
 	}
 	status, err := c.restoreFrom(r, matchExisting)
-	if err = closing(r, err); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), err)
+	closed := r.Close()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), alsoFailed(err, closed))
+	}
+	if closed != nil { // too late for an error: the objects have their values
+		c.o.Logger.Warn("files of a restored checkpoint could not be closed", "path", r.Path(), "err", closed)
 	}
 	return status, nil
 }

@@ -143,6 +143,7 @@ func (w *Writing) commit(ctx context.Context, out *output) error {
 	// the one given: by its receipt an orphan is known to be ours.
 	first := append([]storage.Pending{out.receipt}, out.bulk()...)
 	if err := storage.CommitAll(ctx, w.Dir, first, []storage.Pending{out.index}); err != nil {
+		w.dropHalf(ctx)
 		return err
 	}
 	w.dropStale(ctx)

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
@@ -57,6 +58,31 @@ func (w *Writing) dropStale(ctx context.Context) {
 	}
 	if err := storage.RemoveAll(context.WithoutCancel(ctx), w.Dir, stale); err != nil {
 		w.Log.Warn("data files of an incomplete checkpoint stay", "path", w.Path, "err", err)
+	}
+}
+
+// dropHalf removes what a publish that failed has published so far, unless the
+// index is among it: then it may be all. A manager's next opening finds what
+// stays, by the receipt; nobody does where the name is not a manager's.
+func (w *Writing) dropHalf(ctx context.Context) {
+	if len(w.Wrote) == 0 {
+		return // it did not come to that
+	}
+	ctx = context.WithoutCancel(ctx)
+	is, err := shelf.Exists(ctx, w.Dir, tensorbundle.IndexName(w.Path))
+	if is {
+		return
+	}
+	if err == nil {
+		in, _ := path.Split(w.Path)
+		ours := []string{filename.OfReceipt(w.Path)}
+		for _, f := range w.Wrote[:len(w.Wrote)-1] {
+			ours = append(ours, in+f.Name)
+		}
+		err = storage.RemoveAll(ctx, w.Dir, ours)
+	}
+	if err != nil {
+		w.Log.Warn("files of a save that failed stay", "path", w.Path, "err", err)
 	}
 }
 

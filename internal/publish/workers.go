@@ -128,7 +128,10 @@ func (w *Writing) publishLed(ctx context.Context, out *output, all [][]written) 
 		}
 		w.settled(ctx)
 	}
-	if err == nil && (!w.replaces() || !w.main.Complete()) {
+	switch {
+	case err != nil && !w.replaces():
+		w.dropHalf(ctx)
+	case err == nil && (!w.replaces() || !w.main.Complete()):
 		w.dropStale(ctx)
 	}
 	return err

@@ -31,7 +31,8 @@ func appendTwo(ctx context.Context, d storage.Dir) error {
 	return err
 }
 
-const appendTrace = `create logs/events
+const appendTrace = `lstat logs
+create logs/events
 stat logs
 stat .
 mkdir logs
@@ -67,7 +68,7 @@ func TestEveryOperationOfAppendMayFail(t *testing.T) {
 			t.Errorf("%v fails: error is %v, want one that names the file and wraps %v", op, err, syscall.EIO)
 		}
 		got, read := os.ReadFile(filepath.Join(root, "logs/events"))
-		if errors.Is(read, fs.ErrNotExist) != (i <= 6) || !strings.HasPrefix("onetwo", string(got)) {
+		if errors.Is(read, fs.ErrNotExist) != (i <= 7) || !strings.HasPrefix("onetwo", string(got)) {
 			t.Errorf("%v fails: the file has %q, %v", op, got, read)
 		}
 	}

@@ -55,8 +55,10 @@ func (d *dir) failed(op, path string, err error) error {
 		err = d.whatIsThere(path, err)
 	case errors.Is(err, fs.ErrPermission) && slices.Contains(changesDir, op):
 		err = because(err, "directory %s may not be written to: %v", filepath.Dir(path), err)
+	case errors.Is(err, fs.ErrPermission) && op == "lock":
+		err = because(err, "this file, which its writers share, and its directory must be writable: %v", err)
 	}
-	return pathError(op, path, err)
+	return pathError(op, path, advised(err))
 }
 
 // changesDir are the operations that need the right to write to a directory.

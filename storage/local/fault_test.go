@@ -21,13 +21,34 @@ import (
 // TestEveryOperationMayFail fails each operation of each scenario once.
 func TestEveryOperationMayFail(t *testing.T) {
 	for _, s := range scenarios {
-		for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
+		for _, errno := range errnos {
 			for i := 0; ; i++ {
 				run := &faultRun{scenario: s, errno: errno}
 				if !run.do(t, i, false) {
 					break // it was through before the i-th operation
 				}
 				run.check(t)
+				wantNoTemps(t, run.root, run.what)
+			}
+		}
+	}
+}
+
+var errnos = []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.EMFILE, syscall.ESTALE}
+
+// TestEveryOperationMayBeDoneAndYetFail is about servers whose answers are lost.
+func TestEveryOperationMayBeDoneAndYetFail(t *testing.T) {
+	for _, s := range scenarios {
+		for i := 0; ; i++ {
+			run := &faultRun{scenario: s, errno: syscall.EIO, really: true}
+			if !run.do(t, i, false) {
+				break
+			}
+			if run.err == nil && (run.hit.Verb == "create" || strings.HasSuffix(run.hit.Path, "/gone")) {
+				continue // there is no directory, or file, and it found that instead
+			}
+			run.check(t)
+			if run.hit.Verb != "create" { // of that nobody knows: it goes when it is old
 				wantNoTemps(t, run.root, run.what)
 			}
 		}
@@ -50,13 +71,14 @@ func TestDeadDisk(t *testing.T) {
 
 type faultRun struct {
 	scenario
-	errno syscall.Errno
-	root  string
-	what  string // for messages
-	err   error
-	mu    sync.Mutex
-	hit   *vfstest.Op // the operation that failed
-	done  []vfstest.Op
+	errno  syscall.Errno
+	root   string
+	what   string // for messages
+	really bool   // what fails is done
+	err    error
+	mu     sync.Mutex
+	hit    *vfstest.Op // the operation that failed
+	done   []vfstest.Op
 }
 
 // do runs the scenario with its i-th operation failing, and with dead all
@@ -73,7 +95,13 @@ func (r *faultRun) do(t *testing.T, i int, dead bool) bool {
 			if r.hit == nil {
 				r.hit = &op
 			}
-			return r.errno
+			if !r.really {
+				return r.errno
+			}
+			if op.Verb != "syncdir" { // what it was good for nobody may rely on
+				r.done = append(r.done, op)
+			}
+			return vfstest.Done(r.errno)
 		}
 		r.done = append(r.done, op)
 		return nil
@@ -89,6 +117,9 @@ func (r *faultRun) do(t *testing.T, i int, dead bool) bool {
 func (r *faultRun) check(t *testing.T) {
 	t.Helper()
 	var pe *fs.PathError
+	if r.err == nil && (r.hit.Verb == "fstat" || r.hit.Verb == "readdir") {
+		return // of removeStale: what it could not find the next process removes
+	}
 	if !errors.As(r.err, &pe) || !errors.Is(r.err, r.errno) {
 		t.Errorf("%s: error is %v, want a *fs.PathError that wraps %v", r.what, r.err, r.errno)
 	} else if name, err := filepath.Rel(r.root, pe.Path); err != nil || !slices.Contains(slices.Concat(r.waves...), name) && !slices.Contains(r.files, name) {

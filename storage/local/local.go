@@ -6,10 +6,11 @@
 // as they are needed, and flushed into their parents. Modes are 0666 and 0777
 // less the umask.
 //
-// Names that begin with ".ckpt.tmp-" (files not committed; Lock removes what
-// processes that died have left of them, when nothing was written to it for an
-// hour) and ".ckpt.lock-" are the package's own:
-// List does not show them and nothing else opens them.
+// Names that begin with ".ckpt.tmp-" (files not committed) and ".ckpt.lock-"
+// are the package's own: List does not show them and nothing else opens them.
+// What processes that died have left of the former is removed when nothing was
+// written to it for an hour: by Lock where the lock is, and in a directory below
+// by the first Create of a Dir there.
 //
 // Symbolic links are followed for reading, as TensorFlow does: caches and build
 // systems are made of them. Nothing is written or removed through one: a commit
@@ -21,11 +22,13 @@ package local
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -51,6 +54,7 @@ type dir struct {
 	// making serialises makeDirs: a Create that finds a directory which another
 	// has just made must not commit into it before it is flushed.
 	making sync.Mutex
+	looked sync.Map // directories where removeStaleBelow was
 }
 
 // String returns the path, for errors and logs.
@@ -75,9 +79,14 @@ func (d *dir) straight(op, name, path string) error {
 	for range strings.Count(name, "/") {
 		path = filepath.Dir(path)
 		info, err := d.fsys.Lstat(path)
-		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return pathError(op, filepath.Join(d.root, filepath.FromSlash(name)),
-				because(fs.ErrInvalid, "%s is a symbolic link, through which nothing is written or removed", path))
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+			continue // it is no link, and what it is the operation will find
+		case err == nil && info.Mode()&fs.ModeSymlink != 0:
+			err = because(fs.ErrInvalid, "%s is a symbolic link, through which nothing is written or removed", path)
+		}
+		if err != nil {
+			return d.failed(op, filepath.Join(d.root, filepath.FromSlash(name)), err)
 		}
 	}
 	return nil
@@ -119,7 +128,7 @@ func (d *dir) Open(ctx context.Context, name string) (storage.File, error) {
 	if err != nil {
 		return nil, errors.Join(d.failed("open", path, err), f.Close())
 	}
-	return &file{ctx: ctx, File: f, size: size}, nil
+	return &file{ctx: ctx, d: d, path: path, File: f, size: size}, nil
 }
 
 // regularSize refuses directories, which cannot be read, and pipes and
@@ -139,6 +148,8 @@ func regularSize(f vfs.File) (int64, error) {
 type file struct {
 	vfs.File
 	ctx  context.Context
+	d    *dir
+	path string
 	size int64
 }
 
@@ -148,7 +159,18 @@ func (f *file) ReadAt(b []byte, off int64) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return f.File.ReadAt(b, off)
+	n, err := f.File.ReadAt(b, off)
+	if err != nil && err != io.EOF {
+		err = f.d.failed("read", f.path, err)
+	}
+	return n, err
+}
+
+func (f *file) Close() error {
+	if err := f.File.Close(); err != nil {
+		return f.d.failed("close", f.path, err)
+	}
+	return nil
 }
 
 // Remove does not flush: a removal that comes undone harms nobody who does not
@@ -240,7 +262,7 @@ func (d *dir) unmake(path string) error {
 // flushDirOf makes the name path durable.
 func (d *dir) flushDirOf(path string) error {
 	if err := d.fsys.SyncDir(filepath.Dir(path)); err != nil {
-		return pathError("flush directory of", path, cause(err))
+		return pathError("flush directory of", path, advised(cause(err)))
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (d *dir) acquire(path string) (*lock, error) {
 	known, err := l.take()
 	if err == nil && known == nil {
 		locks.held = append(locks.held, l)
-		d.removeStale(l)
+		d.removeStale(filepath.Dir(path), l.f)
 		return l, nil
 	}
 	if closed := l.f.Close(); err == nil {

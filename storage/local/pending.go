@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -57,6 +58,7 @@ func (d *dir) Create(ctx context.Context, name string) (storage.Pending, error) 
 	if err != nil {
 		return nil, d.failed("create", path, err)
 	}
+	d.removeStaleBelow(filepath.Dir(path), p.f)
 	return p, nil
 }
 
@@ -121,7 +123,18 @@ func (p *pending) writeStage() error {
 func (p *pending) writeOut(b []byte) error {
 	n, err := p.f.WriteAt(b, p.off)
 	p.off += int64(n)
-	return p.fail("write", err)
+	return p.fail("write", writtenBefore(err, p.off))
+}
+
+// writtenBefore adds to the error of a place that is full how much there was
+// room for: so much, and more, is missing.
+func writtenBefore(err error, n int64) error {
+	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, full) {
+			return because(cause(err), "%v, after %d bytes of this file", cause(err), n)
+		}
+	}
+	return err
 }
 
 // fail remembers the failure of op, if it is one. A file that could not be

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/ckpt-dev/ckpt/internal/vfs"
 )
 
 // staleAge is how long nothing was written to a file that is given up for
@@ -12,13 +14,12 @@ import (
 // also written without it.
 const staleAge = time.Hour
 
-// removeStale removes what dead writers have left in the directory of a lock
-// that was just taken: a file as large as a model for each that was killed.
-// The lock's own file tells the time as the file system has it. That
+// removeStale removes what dead writers have left in the directory in, where a
+// lock was just taken: a file as large as a model for each that was killed.
+// The file fresh, of just now, tells the time as the file system has it. That
 // something cannot be removed is no reason not to lock.
-func (d *dir) removeStale(l *lock) {
-	in := filepath.Dir(l.path)
-	now, err := l.f.Stat()
+func (d *dir) removeStale(in string, fresh vfs.File) {
+	now, err := fresh.Stat()
 	if err != nil {
 		return
 	}
@@ -31,6 +32,17 @@ func (d *dir) removeStale(l *lock) {
 			// One that stays is tried again by the next.
 			_ = d.fsys.Unlink(filepath.Join(in, e.Name()))
 		}
+	}
+}
+
+// removeStaleBelow is removeStale for a directory below the root, of which
+// nobody may ever take a lock: with the first file of this Dir there.
+func (d *dir) removeStaleBelow(in string, fresh vfs.File) {
+	if in == filepath.Clean(d.root) {
+		return
+	}
+	if _, before := d.looked.LoadOrStore(in, true); !before {
+		d.removeStale(in, fresh)
 	}
 }
 

@@ -19,15 +19,22 @@ func (f *hookFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *hookFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.h.ask(f.op("write", int64(len(p)))); err != nil {
-		n, _ := f.inner.WriteAt(p[:len(p)/2], off) // a full disk takes what still fits
-		return n, err
+	really, err := f.h.ask(f.op("write", int64(len(p))))
+	switch {
+	case err == nil:
+		return f.inner.WriteAt(p, off)
+	case !really:
+		p = p[:len(p)/2] // a full disk takes what still fits
 	}
-	return f.inner.WriteAt(p, off)
+	n, failed := f.inner.WriteAt(p, off)
+	if failed != nil {
+		err = failed
+	}
+	return n, err
 }
 
 func (f *hookFile) Close() error {
-	asked := f.h.ask(f.op("close", 0))
+	_, asked := f.h.ask(f.op("close", 0))
 	if err := f.inner.Close(); err != nil {
 		return err
 	}

@@ -32,10 +32,19 @@ func (o Op) String() string {
 	return s
 }
 
+// Done returns err in a form that lets the operation be done and fail
+// nevertheless: a server whose answer was lost has done what its client is told
+// has failed.
+func Done(err error) error { return &done{err} }
+
+type done struct{ error }
+
+func (d *done) Unwrap() error { return d.error }
+
 // Hook returns inner with before called ahead of every operation, by the
 // goroutine that does it. If before returns an error the operation fails with
 // it and is not done, except that a write leaves half of its bytes and a close
-// still closes, as on a real disk.
+// still closes, as on a real disk; and see Done.
 func Hook(inner vfs.FS, before func(Op) error) vfs.FS {
 	return &hookFS{inner, before}
 }
@@ -45,32 +54,43 @@ type hookFS struct {
 	before func(Op) error
 }
 
-// ask tells the operation to the test and dresses its error as the system would.
-func (h *hookFS) ask(op Op) error {
-	err := h.before(op)
+// ask tells the operation to the test and dresses its error as the system
+// would. With an error, it says whether the operation is to be done before.
+func (h *hookFS) ask(op Op) (really bool, err error) {
+	err = h.before(op)
+	if d, ok := err.(*done); ok {
+		really, err = true, d.error
+	}
 	switch {
 	case err == nil:
-		return nil
+		return false, nil
 	case op.To != "":
-		return &os.LinkError{Op: op.Verb, Old: op.Path, New: op.To, Err: err}
+		return really, &os.LinkError{Op: op.Verb, Old: op.Path, New: op.To, Err: err}
 	}
-	return &fs.PathError{Op: op.Verb, Path: op.Path, Err: err}
+	return really, &fs.PathError{Op: op.Verb, Path: op.Path, Err: err}
 }
 
-// asked does the operation unless the test makes it fail.
+// asked does an operation that changes nothing unless the test makes it fail.
 func asked[T any](h *hookFS, op Op, do func() (T, error)) (T, error) {
-	if err := h.ask(op); err != nil {
+	if _, err := h.ask(op); err != nil {
 		var none T
 		return none, err
 	}
 	return do()
 }
 
+// then does an operation that changes something.
 func (h *hookFS) then(op Op, do func() error) error {
-	if err := h.ask(op); err != nil {
-		return err
+	really, err := h.ask(op)
+	if err == nil {
+		return do()
 	}
-	return do()
+	if really {
+		if failed := do(); failed != nil {
+			return failed
+		}
+	}
+	return err
 }
 
 func (h *hookFS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
@@ -78,13 +98,20 @@ func (h *hookFS) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, er
 	if flag&os.O_CREATE != 0 {
 		verb = "create"
 	}
-	return asked(h, Op{Verb: verb, Path: name}, func() (vfs.File, error) {
-		f, err := h.inner.OpenFile(name, flag, perm)
-		if err != nil {
+	var f vfs.File
+	failed := h.then(Op{Verb: verb, Path: name}, func() (err error) {
+		f, err = h.inner.OpenFile(name, flag, perm)
+		return err
+	})
+	if failed == nil {
+		return &hookFile{f, h, name}, nil
+	}
+	if f != nil { // a file that nobody gets
+		if err := f.Close(); err != nil {
 			return nil, err
 		}
-		return &hookFile{f, h, name}, nil
-	})
+	}
+	return nil, failed
 }
 
 func (h *hookFS) Stat(name string) (fs.FileInfo, error) {

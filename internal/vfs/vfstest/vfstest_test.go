@@ -130,3 +130,24 @@ func TestFailedWriteLeavesHalf(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDoneDoesWhatItFails: the last of everything is done each time, so that
+// what failed before it must have been.
+func TestDoneDoesWhatItFails(t *testing.T) {
+	root := t.TempDir()
+	fsys, _ := vfstest.FailAt(vfs.OS(), 0, vfstest.Done(syscall.EIO))
+	if errs := everything(fsys, root); len(errs) != 1 || !errors.Is(errs[0], syscall.EIO) {
+		t.Errorf("errors are %v, want %v of the first", errs, syscall.EIO)
+	}
+	if _, err := os.Stat(filepath.Join(root, "a")); err != nil {
+		t.Errorf("the file that was to be created: %v", err)
+	}
+	for i := 1; i < strings.Count(everyLine, "\n"); i++ {
+		fsys, _ := vfstest.FailAt(vfs.OS(), i, vfstest.Done(syscall.EIO))
+		for j, err := range everything(fsys, t.TempDir()) {
+			if (i == j) != errors.Is(err, syscall.EIO) || i != j && err != nil {
+				t.Errorf("error of operation %d is %v with the fault in %d", j, err, i)
+			}
+		}
+	}
+}
