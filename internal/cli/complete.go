@@ -24,7 +24,7 @@ func (a *app) completePath(_ *cobra.Command, _ []string, typed string) ([]cobra.
 	var found []cobra.Completion
 	for _, e := range entries {
 		name := completion(e)
-		if name != "" && strings.HasPrefix(dir+name, typed) && !needsEscape(name) {
+		if name != "" && strings.HasPrefix(dir+name, typed) && !needsEscape(dir+name) {
 			found = append(found, dir+name)
 		}
 	}

@@ -2,8 +2,8 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
@@ -101,11 +101,9 @@ func jsonString(s string, text bool) string {
 
 // marshal encodes what cannot fail: strings and maps of strings.
 func marshal(v any) []byte {
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	var b bytes.Buffer
+	if err := writeJSON(&b, false, v); err != nil {
 		return []byte("null")
 	}
-	return []byte(strings.TrimSuffix(b.String(), "\n"))
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
