@@ -106,7 +106,7 @@ func WriteReceipt(ctx context.Context, dir storage.Dir, path string, r Receipt) 
 	return storage.WriteFile(ctx, dir, ReceiptName(path), text)
 }
 
-// writeReceiptSoon is writeReceipt for what can be found out again.
+// writeReceiptSoon is WriteReceipt for what can be found out again.
 func writeReceiptSoon(ctx context.Context, dir storage.Dir, path string, r Receipt) error {
 	text, err := r.text()
 	if err != nil {
