@@ -75,11 +75,11 @@ func (v *victim) read() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := everything(r)
+	text, err := readAll(r)
 	return text, closing(r, err)
 }
 
-func everything(r *Reader) (string, error) {
+func readAll(r *Reader) (string, error) {
 	var b strings.Builder
 	for _, name := range r.Names() {
 		x, err := r.Tensor(name)
