@@ -42,10 +42,10 @@ func (x *examiner) aboutReceipt(p string, wrong error) {
 	f := Finding{Severity: Problem, Path: p, Files: []string{name}, Fixable: true, step: stepReceipt,
 		Fix: "writes a new one from index and data, all of which were read, and keeps the old one beside. Metrics and tags are lost; " + pinned}
 	switch {
-	case x.sets[p].Receipt == nil && x.oursBefore(p):
+	case x.lacksReceipt(p):
 		f.Kind, f.What = ReceiptMissing, p+" has no receipt"
 		f.Why = "earlier checkpoints of the same name were saved by a manager that writes one"
-		f.Fix = "writes one from index and data, once all of them are read. Metrics and tags are lost; " + pinned
+		f.Fix = "writes one from index and data, all of which were read. Metrics and tags are lost; " + pinned
 	case x.sets[p].Receipt == nil:
 		return // another program's, which writes none
 	case !readable && wrong != nil:
@@ -65,11 +65,12 @@ func (x *examiner) aboutReceipt(p string, wrong error) {
 
 const pinned = "it is pinned, because nobody can know whether it was: ckpt unpin lets rules remove it"
 
-// oursBefore reports whether a manager of ours saved a checkpoint of the same
-// name and a lower number. Before that, another program may have saved here.
-func (x *examiner) oursBefore(p string) bool {
+// lacksReceipt reports whether a checkpoint should have a receipt and has none:
+// a manager of ours saved one of the same name and a lower number. Before that,
+// another program may have saved here.
+func (x *examiner) lacksReceipt(p string) bool {
 	name, n, ok := filename.SplitNumber(p)
-	if !ok {
+	if s := x.sets[p]; !ok || s == nil || s.Receipt != nil {
 		return false
 	}
 	for q, r := range x.receipts {
