@@ -52,7 +52,9 @@ func (x *examiner) checkSet(ctx context.Context, p string) error {
 		}
 	} else {
 		x.bad[p] = true
-		x.aboutDamage(p, v.err)
+		if err := x.aboutDamage(ctx, p, v.err); err != nil {
+			return err
+		}
 	}
 	if v.unsteady != nil {
 		x.find(Finding{Kind: Unsteady, Severity: Warning, Path: p, Files: namesOf(x.sets[p]), Err: v.unsteady,
@@ -63,7 +65,7 @@ func (x *examiner) checkSet(ctx context.Context, p string) error {
 }
 
 // aboutDamage finds the words for a checkpoint that is not whole.
-func (x *examiner) aboutDamage(p string, err error) {
+func (x *examiner) aboutDamage(ctx context.Context, p string, err error) error {
 	f := Finding{Kind: Damaged, Severity: Problem, Path: p, Files: x.filesOf(p), Err: err,
 		What: p + " is damaged", Why: err.Error(), Fix: "nothing: its other tensors can still be read, so it is left as it is"}
 	file := new(fs.PathError)
@@ -79,7 +81,9 @@ func (x *examiner) aboutDamage(p string, err error) {
 	if p == x.latest {
 		f.What += "; the state file names it as the latest"
 	}
+	failed := x.byParity(ctx, &f)
 	x.find(f)
+	return failed
 }
 
 // missing names the data files that a checkpoint lacks.
@@ -135,7 +139,9 @@ func (x *examiner) checkV1(ctx context.Context) error {
 			continue
 		}
 		x.bad[l.Path] = true
-		x.aboutDamage(l.Path, v.err)
+		if err := x.aboutDamage(ctx, l.Path, v.err); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -62,8 +62,9 @@ type Finding struct {
 	Fixable, OnRequest bool
 	Err                error // what a reader of the damaged file is told; nil where there is none
 
-	step step
-	mend func(context.Context) error
+	step     step
+	mend     func(context.Context) error
+	lockless bool // mend takes the locks itself
 }
 
 // Kind says what sort of finding it is. Kinds do not change their meaning.
@@ -92,6 +93,7 @@ const (
 	IndexLost       Kind = "index-lost"       // the same, of one that nobody has removed
 	OrphanedData    Kind = "orphaned-data"    // data files alone: perhaps TensorFlow's
 	OrphanedReceipt Kind = "orphaned-receipt" // a receipt alone
+	OrphanedParity  Kind = "orphaned-parity"  // parity alone
 	ExpiredLease    Kind = "expired-lease"    // its holder died
 	Temporary       Kind = "temporary"        // a file that a writer which died has not finished
 	TensorFlowTemp  Kind = "tensorflow-temp"  // the same, of TensorFlow's

@@ -14,13 +14,14 @@ import (
 
 // step is when a finding is mended. Each step leaves the directory so that the
 // next can be done after a crash as well: first there is one state of each
-// checkpoint, then its receipt, then the state file that names it; and only when
-// all of that is durable, what nobody needs is removed.
+// checkpoint, then all of its files, then its receipt, then the state file that
+// names it; and only when all of that is durable, what nobody needs is removed.
 type step int
 
 const (
 	stepLock step = iota // done by taking the lock
 	stepSettle
+	stepRepair
 	stepReceipt
 	stepState
 	stepLeftovers
@@ -56,19 +57,31 @@ func (r *Report) Fix(ctx context.Context, o *FixOptions) (*Report, error) {
 	if !slices.ContainsFunc(r.Findings, f.wanted) {
 		return r, nil
 	}
-	err := dirlock.Exclusive(ctx, r.dir, func() error {
-		if err := f.clock(ctx); err != nil {
-			return err
-		}
-		if err := f.tellOfTemporary(ctx, r); err != nil {
-			return err
-		}
-		return f.run(ctx)
-	})
-	if err != nil {
+	if err := f.locked(ctx, r); err != nil {
 		return f.r, fmt.Errorf("fix: %w", err)
 	}
 	return f.r, nil
+}
+
+// locked holds the lock from the beginning to the end.
+func (f *fixer) locked(ctx context.Context, before *Report) error {
+	lock, _, err := dirlock.Lock(ctx, f.x.dir)
+	if err != nil {
+		return err
+	}
+	err = dirlock.InTurn(ctx, lock, func() error {
+		if err := f.clock(ctx); err != nil {
+			return err
+		}
+		return f.tellOfTemporary(ctx, before)
+	})
+	for more := true; more && err == nil; {
+		more, err = f.round(ctx, lock)
+	}
+	if failed := lock.Unlock(); err == nil {
+		err = failed
+	}
+	return err
 }
 
 type fixer struct {
@@ -120,24 +133,34 @@ func (f *fixer) tellOfTemporary(ctx context.Context, before *Report) error {
 	return err
 }
 
-// run mends step by step, and examines before each step what the one before has
-// left.
-func (f *fixer) run(ctx context.Context) error {
-	for {
+// round examines and mends what comes next. What takes the lock itself is done
+// after the turn, and before another look.
+func (f *fixer) round(ctx context.Context, lock storage.Held) (more bool, err error) {
+	var next []Finding
+	err = dirlock.InTurn(ctx, lock, func() error {
 		if err := f.x.examine(ctx); err != nil {
 			return err
 		}
 		f.x.report(f.r)
-		next := f.next()
-		if len(next) == 0 {
-			return nil
+		next = f.next()
+		if len(next) > 0 && !next[0].lockless {
+			return f.mendAll(ctx, next)
 		}
-		for _, g := range next {
-			if err := f.mend(ctx, g); err != nil {
-				return err
-			}
+		return nil
+	})
+	if err == nil && len(next) > 0 && next[0].lockless {
+		err = f.mendAll(ctx, next[:1])
+	}
+	return len(next) > 0, err
+}
+
+func (f *fixer) mendAll(ctx context.Context, list []Finding) error {
+	for _, g := range list {
+		if err := f.mend(ctx, g); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // next returns the wanted findings of the first step that has any. A finding

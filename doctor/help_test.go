@@ -37,6 +37,20 @@ func train(t *testing.T, dir storage.Dir, saves int, o *checkpoint.ManagerOption
 
 func trained(ctx context.Context, dir storage.Dir, saves int, o *checkpoint.ManagerOptions) error {
 	c, v := one()
+	return saved(ctx, c, v, dir, saves, o)
+}
+
+// trainParity is train with parity, from the highest number on.
+func trainParity(t *testing.T, dir storage.Dir, saves int) {
+	t.Helper()
+	v := trackable.NewVariable("v", tensor.Shape{2}, []float32{10, 10})
+	c := checkpoint.New(nil, checkpoint.Objects{"v": v}, &checkpoint.Options{Parity: true})
+	if err := saved(t.Context(), c, v, dir, saves, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func saved(ctx context.Context, c *checkpoint.Checkpoint, v *trackable.Variable[float32], dir storage.Dir, saves int, o *checkpoint.ManagerOptions) error {
 	m, err := checkpoint.NewManager(ctx, c, dir, o)
 	if err != nil {
 		return err

@@ -23,18 +23,37 @@ func (x *examiner) checkOrphans(ctx context.Context) error {
 		if s.Index != nil || !filename.OfDirectory(p) {
 			continue
 		}
-		switch {
-		case len(s.Data) == 0 && (x.isValid(p) || x.bad[p]):
-			// The receipt of a checkpoint of TensorFlow 1 that somebody marked.
-		case len(s.Data) == 0:
-			x.orphanedReceipt(s)
-		case s.Receipt == nil:
-			x.orphanedData(s)
-		default:
-			x.withoutIndex(s)
+		if err := x.checkOrphan(ctx, s); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (x *examiner) checkOrphan(ctx context.Context, s *shelf.Set) error {
+	switch {
+	case len(s.Data) == 0 && (x.isValid(s.Path) || x.bad[s.Path]):
+		// The receipt of a checkpoint of TensorFlow 1 that somebody marked.
+	case len(s.Data) == 0 && s.Receipt == nil:
+		x.orphanedParity(s)
+	case len(s.Data) == 0:
+		x.orphanedReceipt(s)
+	case s.Receipt == nil:
+		x.orphanedData(s)
+	default:
+		return x.withoutIndex(ctx, s)
+	}
+	return nil
+}
+
+// orphanedParity is about what nobody but us writes, and what is of no use
+// without any of the files that it is of.
+func (x *examiner) orphanedParity(s *shelf.Set) {
+	f := x.leftover(OrphanedParity, namesOf(s)...)
+	f.Path = s.Path
+	f.What = "parity of " + s.Path + " is left, of which nothing else is there"
+	f.Why = "who removed the checkpoint did not know of parity"
+	x.find(f)
 }
 
 // orphanedReceipt is about one whose checkpoint TensorFlow has removed, which
@@ -65,24 +84,37 @@ func (x *examiner) orphanedData(s *shelf.Set) {
 // withoutIndex is about data files whose receipt says that they are ours: left
 // by a removal, which takes the index first, or by a save, which gives it last.
 // No removal of ours takes what is pinned, kept or the latest; then the index was
-// lost in another way, and may be brought back.
-func (x *examiner) withoutIndex(s *shelf.Set) {
+// lost in another way, and may be brought back, perhaps by parity.
+func (x *examiner) withoutIndex(ctx context.Context, s *shelf.Set) error {
 	r, ok := x.receipts[s.Path]
-	switch why := x.whyLost(s.Path, r); {
-	case !ok || !saysSo(r, s):
+	if !ok || !saysSo(r, s) {
 		x.orphanedData(s)
-	case why != "":
-		x.find(Finding{Kind: IndexLost, Severity: Problem, Path: s.Path, Files: namesOf(s), step: stepLeftovers,
+		return nil
+	}
+	f := x.leftover(HalfRemoved, namesOf(s)...)
+	f.Path = s.Path
+	f.What = s.Path + " has data files and a receipt, and no index"
+	f.Why = "the receipt says that they are ours: a removal or a save ended half-way"
+	why := x.whyLost(s.Path, r)
+	if why != "" {
+		f = Finding{Kind: IndexLost, Severity: Problem, Path: s.Path, Files: namesOf(s), step: stepLeftovers,
 			What: "the index of " + s.Path + " is gone", Why: "nothing of ours removes it: " + why,
 			Fix: "nothing: bring " + s.Path + ".index back from where it was copied to; the data files are left as they are",
-			Err: &fs.PathError{Op: "open", Path: s.Path + ".index", Err: fs.ErrNotExist}})
-	default:
-		f := x.leftover(HalfRemoved, namesOf(s)...)
-		f.Path = s.Path
-		f.What = s.Path + " has data files and a receipt, and no index"
-		f.Why = "the receipt says that they are ours: a removal or a save ended half-way"
-		x.find(f)
+			Err: &fs.PathError{Op: "open", Path: s.Path + ".index", Err: fs.ErrNotExist}}
 	}
+	repair := f
+	if err := x.byParity(ctx, &repair); err != nil {
+		return err
+	}
+	switch mendable := repair.step == stepRepair; {
+	case mendable && why != "":
+		f = repair
+	case mendable: // rules do not want it, or nobody was told of it; and yet it is whole
+		f.Severity, f.Fixable = Warning, false
+		f.Fix = "nothing: its parity has the index, so that it could be restored. The next save of a manager removes it"
+	}
+	x.find(f)
+	return nil
 }
 
 // whyLost says why a checkpoint without index was not removed by rules, nor

@@ -23,6 +23,7 @@ import (
 func sick(t *testing.T) map[string]string {
 	t.Helper()
 	f := newFolder(t, 4)
+	trainParity(t, f.Dir, 2)
 	train(t, f.Dir, 2, &checkpoint.ManagerOptions{CheckpointName: "other"})
 	f.must(checkpoint.Pin(t.Context(), f.Dir, "ckpt-1", "mine"))
 	for _, suffix := range []string{".data-00000-of-00001", ".receipt.json", ".index"} {
@@ -149,4 +150,3 @@ func (f folder) names() []string {
 	slices.Sort(names)
 	return names
 }
-

@@ -136,8 +136,18 @@ func (x *examiner) receiptOf(ctx context.Context, p, why string) (checkpoint.Rec
 		r.Files = append(r.Files, f)
 	}
 	f, err := x.sum(ctx, tensorbundle.IndexName(p))
+	if err != nil {
+		return r, err
+	}
 	r.Files = append(r.Files, f)
-	return r, err
+	for _, info := range x.sets[p].Parity {
+		f, err := x.sum(ctx, info.Name)
+		if err != nil {
+			return r, err
+		}
+		r.Parity = append(r.Parity, f)
+	}
+	return r, nil
 }
 
 // inside reads the save counter, if a save has put one into the checkpoint,
