@@ -24,6 +24,9 @@ func TestOrderOfASaveOnADisk(t *testing.T) {
 	take := func(heading string) string {
 		var lines []string
 		for _, op := range record.Take() {
+			if !strings.HasPrefix(op.Path, root) {
+				continue // the directory's own name is flushed once, too
+			}
 			line := strings.ReplaceAll(strings.ReplaceAll(op.String(), root+"/", ""), root, ".")
 			if line = tempFile.ReplaceAllString(line, "TEMP"); publishing.MatchString(line) {
 				lines = append(lines, line)

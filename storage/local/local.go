@@ -53,8 +53,9 @@ type dir struct {
 	root string
 	// making serialises makeDirs: a Create that finds a directory which another
 	// has just made must not commit into it before it is flushed.
-	making sync.Mutex
-	looked sync.Map // directories where removeStaleBelow was
+	making  sync.Mutex
+	durable map[string]bool // directories that were flushed, by making
+	looked  sync.Map        // directories where removeStaleBelow was
 }
 
 // String returns the path, for errors and logs.
@@ -210,42 +211,76 @@ func (d *dir) Link(ctx context.Context, oldname, newname string) error {
 }
 
 // inDir does what needs the directory path, which is made if do misses it.
-// Asking only then spares every other call the question.
 func (d *dir) inDir(path string, do func() error) error {
+	path = filepath.Clean(path)
+	if err := d.makeDirs(path, false); err != nil {
+		return err
+	}
 	err := do()
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := d.makeDirs(path); err != nil {
+	if err := d.makeDirs(path, true); err != nil { // removed meanwhile
 		return err
 	}
 	return do()
 }
 
-// makeDirs makes the directory path durable, with the parents it lacks.
-func (d *dir) makeDirs(path string) error {
+// makeDirs makes the directory path durable, with the parents it lacks, unless
+// that was done before and again is false.
+//
+// One that is there may have been made in this moment by a process that was
+// killed before it could flush its name: then it is lost at a power cut, with
+// all that we put into it. So that is flushed, too, before anything is made in
+// it. And since everybody does so, what lies above is durable where there is
+// anything in it.
+func (d *dir) makeDirs(path string, again bool) error {
 	d.making.Lock()
 	defer d.making.Unlock()
-	return d.makeDir(filepath.Clean(path))
+	if again {
+		clear(d.durable)
+	}
+	return d.makeDir(path)
 }
 
 func (d *dir) makeDir(path string) error {
-	if _, err := d.fsys.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+	parent := filepath.Dir(path)
+	if parent == path || d.durable[path] {
+		return nil
+	}
+	_, err := d.fsys.Stat(path)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if missing {
+		err = d.makeMissing(path)
+	}
+	if err != nil {
 		return err
 	}
-	parent := filepath.Dir(path)
-	if parent != path {
-		if err := d.makeDir(parent); err != nil {
-			return err
+	err = d.fsys.SyncDir(parent)
+	if errors.Is(err, fs.ErrPermission) && !missing { // there no process like this one has made it
+		err = nil
+	}
+	if err != nil {
+		err = because(err, "directory %s cannot be flushed: %v", parent, cause(err))
+		if missing {
+			err = errors.Join(err, d.unmake(path))
 		}
+		return err
+	}
+	if d.durable == nil {
+		d.durable = make(map[string]bool)
+	}
+	d.durable[path] = true
+	return nil
+}
+
+func (d *dir) makeMissing(path string) error {
+	if err := d.makeDir(filepath.Dir(path)); err != nil {
+		return err
 	}
 	err := d.fsys.Mkdir(path, 0o777)
-	if err != nil && !errors.Is(err, fs.ErrExist) { // made meanwhile, perhaps not yet flushed
+	if err != nil && !errors.Is(err, fs.ErrExist) { // made meanwhile
 		return because(err, "directory %s cannot be made: %v", path, cause(err))
-	}
-	if err := d.fsys.SyncDir(parent); err != nil {
-		// Left alone, the new directory would pass for durable the next time.
-		return errors.Join(because(err, "directory %s cannot be flushed: %v", parent, cause(err)), d.unmake(path))
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package vfstest
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 )
@@ -133,4 +136,36 @@ func atRandom(seed uint64) Cut {
 		}
 		return Lost
 	})
+}
+
+// Digest returns the same for states that look the same: names, and the
+// bytes of files. Of those that are blind it has only how many there are in
+// each directory. Times are not in it.
+func (s *Strict) Digest(blind func(name string) bool) [sha256.Size]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := sha256.New()
+	s.digest(h, rootNode, blind)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func (s *Strict) digest(h hash.Hash, ino int, blind func(string) bool) {
+	n := s.nodes[ino]
+	if !n.dir {
+		p := make([]byte, n.seen.size)
+		n.seen.read(p, 0)
+		fmt.Fprintf(h, "file %d ", len(p))
+		h.Write(p)
+		return
+	}
+	hidden := 0
+	for _, name := range slices.Sorted(maps.Keys(n.seen.names)) {
+		if blind(name) {
+			hidden++
+			continue
+		}
+		fmt.Fprintf(h, "%q ", name)
+		s.digest(h, n.seen.names[name], blind)
+	}
+	fmt.Fprintf(h, "and %d, end ", hidden)
 }
