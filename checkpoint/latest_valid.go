@@ -18,6 +18,11 @@ type LatestValidOptions struct {
 	// Deep reads the data files and verifies every checksum, as Reader.Verify
 	// does. Without it the check is Reader.VerifyQuick's.
 	Deep bool
+	// Quarantine puts the damaged checkpoints aside that are passed over, as
+	// the function Quarantine does, once one is found that is whole. It reads
+	// the data, as with Deep. Where another process holds the writers' lock, or
+	// this one may not write, they stay.
+	Quarantine bool
 	// Logger is told of each checkpoint that is passed over. Default: nobody.
 	Logger *slog.Logger
 }
@@ -44,19 +49,26 @@ func LatestValid(ctx context.Context, dir storage.Dir, o *LatestValidOptions) (p
 	}
 	for p, err := range newestFirst(ctx, dir) {
 		if err == nil {
-			path, err = verifyAt(ctx, dir, p, o.Deep, log)
+			path, err = verifyAt(ctx, dir, p, o.Deep || o.Quarantine, log)
 		}
 		if err == nil {
+			if o.Quarantine {
+				q := newQuarantine(dir, &QuarantineOptions{Logger: log})
+				return q.afterWalk(ctx, path, passed)
+			}
 			return path, passed, nil
 		}
 		if !isDamage(err) && !errors.Is(err, ErrRejected) {
 			return "", passed, fmt.Errorf("latest valid checkpoint: %w", err)
 		}
 		log.Warn("passed over a checkpoint", "path", p, "err", err)
-		passed = append(passed, Broken{p, err})
+		passed = append(passed, Broken{Path: p, Err: err})
 	}
 	if len(passed) == 0 {
 		return "", nil, noCheckpoint(dir)
+	}
+	if o.Quarantine {
+		return "", passed, fmt.Errorf("%w\n\tall stay where they are: %w", &NoneValidError{passed}, ErrLastLeft)
 	}
 	return "", passed, &NoneValidError{passed}
 }

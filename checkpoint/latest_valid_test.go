@@ -105,7 +105,7 @@ func TestLatestValidOfNoneValidIsNoFreshStart(t *testing.T) {
 func TestNoneValidNamesAFewOfMany(t *testing.T) {
 	e := &NoneValidError{make([]Broken, 12)}
 	for i := range e.Broken {
-		e.Broken[i] = Broken{filename.Numbered("ckpt", int64(12-i)), errDisk}
+		e.Broken[i] = Broken{Path: filename.Numbered("ckpt", int64(12-i)), Err: errDisk}
 	}
 	got := e.Error()
 	if !strings.HasPrefix(got, "no checkpoint is valid, of 12:\n\tckpt-12: ") || !strings.HasSuffix(got, "\n\tand 2 more") {

@@ -24,7 +24,11 @@ func (m *Manager) survey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.files = survey{sets: sets, top: max(m.files.top, sets.Highest(m.l.Name))}
+	aside, err := shelf.HighestQuarantined(ctx, m.dir, m.l.Name)
+	if err != nil {
+		return err
+	}
+	m.files = survey{sets: sets, top: max(m.files.top, sets.Highest(m.l.Name), aside)}
 	return nil
 }
 

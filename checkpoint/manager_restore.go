@@ -22,8 +22,12 @@ func (m *Manager) restoreNewest(ctx context.Context) (string, error) {
 	if m.o.Fallback || m.o.Validate != nil {
 		r.crew = crew.New(m.c.o.Workers)
 	}
+	return r.run(ctx)
+}
+
+func (r *restoring) run(ctx context.Context) (string, error) {
 	path, err := r.newest(ctx)
-	m.passedOver(r.passed)
+	r.m.passedOver(r.passed)
 	if err != nil && r.holds != "" {
 		// All or nothing ends where validation begins.
 		err = fmt.Errorf("the objects hold the values of %s: %w", r.holds, err)
@@ -37,12 +41,16 @@ type restoring struct {
 	crew   *crew.Worker // nil: this worker decides alone
 	passed []Broken
 	holds  string // the checkpoint that was restored, and rejected after that
+	heal   bool   // it is RestoreLatestValid
 }
 
 func (r *restoring) newest(ctx context.Context) (string, error) {
 	for path, err := range r.m.newestFirst(ctx) {
 		if err == nil {
 			err = r.try(ctx, path)
+		}
+		if r.heal && err != nil {
+			err = r.again(ctx, path, err)
 		}
 		err = r.agree(ctx, path, err)
 		if err == nil {
@@ -53,7 +61,7 @@ func (r *restoring) newest(ctx context.Context) (string, error) {
 		}
 		r.mark(ctx, path, err)
 		r.m.o.Logger.Warn("passed over a checkpoint, trying the one before it", "path", path, "err", err)
-		r.passed = append(r.passed, Broken{path, err})
+		r.passed = append(r.passed, Broken{Path: path, Err: err})
 	}
 	if err := r.agree(ctx, "", nil); err != nil {
 		return "", err
@@ -66,7 +74,7 @@ func (r *restoring) newest(ctx context.Context) (string, error) {
 
 // passes reports whether the checkpoint before is tried after err.
 func (r *restoring) passes(err error) bool {
-	return errors.Is(err, ErrRejected) || r.m.o.Fallback && isDamage(err)
+	return errors.Is(err, ErrRejected) || (r.m.o.Fallback || r.heal) && isDamage(err)
 }
 
 // advise says what could be done about damage.

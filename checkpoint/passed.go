@@ -17,6 +17,9 @@ type Broken struct {
 	// Err is why: format.ErrCorrupt, fs.ErrNotExist of one of its files, or
 	// ErrRejected.
 	Err error
+	// Quarantined is the directory that its files were put aside to, "" if
+	// they are where they were.
+	Quarantined string
 }
 
 // ErrRejected is why a checkpoint was passed over that carries the mark of a

@@ -71,7 +71,11 @@ func readIfUsable(ctx context.Context, dir storage.Dir) (State, error) {
 // directory need not be listed to know that if was is what the state file
 // says, and the number after it is free.
 func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was int64) (n int64, free bool, err error) {
-	if n, err = after(was); err != nil {
+	aside, err := shelf.HighestQuarantined(ctx, dir, name)
+	if err != nil {
+		return 0, false, err
+	}
+	if n, err = after(max(was, aside)); err != nil {
 		return 0, false, err
 	}
 	if s.ModelCheckpointPath == filename.Numbered(name, was) {
@@ -84,7 +88,7 @@ func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was in
 	if err != nil {
 		return 0, false, err
 	}
-	n, err = after(max(was, sets.Highest(name)))
+	n, err = after(max(was, aside, sets.Highest(name)))
 	return n, false, err
 }
 

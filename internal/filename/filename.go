@@ -30,6 +30,10 @@ const (
 	State = "checkpoint"
 	// Variables is the path of a SavedModel's variables.
 	Variables = "variables/variables"
+	// Quarantine is the directory that broken checkpoints are put aside to. As
+	// it is one, nobody who looks for checkpoints beside it finds them, be it
+	// by a pattern as TensorFlow.
+	Quarantine = ".ckpt.quarantine"
 	// RecoverySuffix is what paths that Recovery returns end in.
 	RecoverySuffix = ".recovery"
 
@@ -104,6 +108,16 @@ func OfReceipt(p string) string { return p + receiptSuffix }
 // its own is overwritten. It is a whole checkpoint by itself, so that even a
 // program that knows nothing of recovery can read it.
 func Recovery(p string) string { return p + RecoverySuffix }
+
+// Quarantined returns the directory for the n-th broken checkpoint of a path,
+// counted from 1: files keep their names in it.
+func Quarantined(p string, n int) string {
+	in := path.Join(path.Dir(p), Quarantine, path.Base(p))
+	if n == 1 {
+		return in
+	}
+	return in + "." + strconv.Itoa(n)
+}
 
 // Numbered joins a manager's name and a number.
 func Numbered(name string, number int64) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -69,6 +70,23 @@ func (s Sets) Highest(name string) int64 {
 		}
 	}
 	return top
+}
+
+// HighestQuarantined returns the highest number among the checkpoints of the
+// given name that were put aside, and -1 when there is none: one that comes
+// back must not find its number taken.
+func HighestQuarantined(ctx context.Context, dir storage.Dir, name string) (int64, error) {
+	sets, err := Scan(ctx, dir, filename.Quarantined(name, 1)+"-")
+	if err != nil {
+		return -1, err
+	}
+	top := int64(-1)
+	for p := range sets {
+		if n, ok := filename.NumberOf(path.Base(name), path.Base(p)); ok {
+			top = max(top, n)
+		}
+	}
+	return top, nil
 }
 
 // NewestOf returns the complete checkpoint of the given name that has the
