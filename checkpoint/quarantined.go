@@ -20,11 +20,8 @@ import (
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-const (
-	causeName = "cause.json"
-	// maxCause bounds what is read of one. Ours are below 4 KiB.
-	maxCause = 1 << 20
-)
+// maxCause bounds what is read of a cause.json. Ours are below 4 KiB.
+const maxCause = 1 << 20
 
 // QuarantinedCheckpoint is a broken checkpoint that was put aside.
 type QuarantinedCheckpoint struct {
@@ -77,7 +74,7 @@ func (q *quarantine) writeCause(ctx context.Context, where, p string, cause erro
 	if err != nil {
 		return err
 	}
-	return storage.WriteFile(ctx, q.dir, path.Join(where, causeName), append(text, '\n'))
+	return storage.WriteFile(ctx, q.dir, path.Join(where, filename.Cause), append(text, '\n'))
 }
 
 // Quarantined returns the checkpoints of dir that were put aside, the last one
@@ -92,7 +89,7 @@ func Quarantined(ctx context.Context, dir storage.Dir) ([]QuarantinedCheckpoint,
 			c = &QuarantinedCheckpoint{Where: where}
 			found[where] = c
 		}
-		if sets.Add(info); path.Base(info.Name) != causeName {
+		if sets.Add(info); path.Base(info.Name) != filename.Cause {
 			c.Size += info.Size
 		}
 	})
@@ -120,7 +117,7 @@ func Quarantined(ctx context.Context, dir storage.Dir) ([]QuarantinedCheckpoint,
 // read reads the cause, and the pin from the receipt.
 func (c *QuarantinedCheckpoint) read(ctx context.Context, dir storage.Dir) error {
 	var j causeJSON
-	name := path.Join(c.Where, causeName)
+	name := path.Join(c.Where, filename.Cause)
 	text, err := readBounded(ctx, dir, name, maxCause)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -167,7 +164,7 @@ func putBack(ctx context.Context, dir storage.Dir, where string) error {
 	err := shelf.EachFile(ctx, dir, where+"/", func(info storage.Info) {
 		if f, ok := filename.Parse(info.Name); ok && f.Part == filename.Index {
 			indexes = append(indexes, info.Name)
-		} else if path.Base(info.Name) != causeName {
+		} else if path.Base(info.Name) != filename.Cause {
 			others = append(others, info.Name)
 		}
 	})
@@ -182,7 +179,7 @@ func putBack(ctx context.Context, dir storage.Dir, where string) error {
 			return err
 		}
 	}
-	return storage.RemoveAll(ctx, dir, indexes, append(others, path.Join(where, causeName)))
+	return storage.RemoveAll(ctx, dir, indexes, append(others, path.Join(where, filename.Cause)))
 }
 
 // putBackOne may find what a call that was interrupted has put back.

@@ -71,18 +71,18 @@ func readIfUsable(ctx context.Context, dir storage.Dir) (State, error) {
 // directory need not be listed to know that if was is what the state file
 // says, and the number after it is free.
 func nextFree(ctx context.Context, dir storage.Dir, name string, s State, was int64) (n int64, free bool, err error) {
-	aside, err := shelf.HighestQuarantined(ctx, dir, name)
-	if err != nil {
-		return 0, false, err
-	}
-	if n, err = after(max(was, aside)); err != nil {
+	if n, err = after(was); err != nil {
 		return 0, false, err
 	}
 	if s.ModelCheckpointPath == filename.Numbered(name, was) {
-		is, err := shelf.Occupied(ctx, dir, filename.Numbered(name, n))
+		is, err := shelf.Taken(ctx, dir, filename.Numbered(name, n))
 		if err != nil || !is {
 			return n, true, err
 		}
+	}
+	aside, err := shelf.HighestQuarantined(ctx, dir, name)
+	if err != nil {
+		return 0, false, err
 	}
 	sets, err := shelf.Scan(ctx, dir, name+"-")
 	if err != nil {

@@ -34,6 +34,8 @@ const (
 	// it is one, nobody who looks for checkpoints beside it finds them, be it
 	// by a pattern as TensorFlow.
 	Quarantine = ".ckpt.quarantine"
+	// Cause is the file in which it says why.
+	Cause = "cause.json"
 	// RecoverySuffix is what paths that Recovery returns end in.
 	RecoverySuffix = ".recovery"
 

@@ -115,6 +115,15 @@ func Occupied(ctx context.Context, dir storage.Dir, path string) (bool, error) {
 	return false, nil
 }
 
+// Taken is Occupied, or that a checkpoint of path was put aside.
+func Taken(ctx context.Context, dir storage.Dir, path string) (bool, error) {
+	is, err := Occupied(ctx, dir, path)
+	if err != nil || is {
+		return is, err
+	}
+	return Exists(ctx, dir, filename.Quarantined(path, 1)+"/"+filename.Cause)
+}
+
 // Exists reports whether dir has a file called name.
 func Exists(ctx context.Context, dir storage.Dir, name string) (bool, error) {
 	f, err := dir.Open(ctx, name)
