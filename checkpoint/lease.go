@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	whois "github.com/ckpt-dev/ckpt/internal/holder"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -84,7 +84,7 @@ func TakeLease(ctx context.Context, dir storage.Dir, path string, o *LeaseOption
 		l.now = time.Now
 	}
 	if holder == "" {
-		holder = thisProcess()
+		holder = whois.This()
 	}
 	if err := filename.Check(path); err != nil {
 		return nil, fmt.Errorf("lease %s: %w", path, err)
@@ -99,14 +99,6 @@ func TakeLease(ctx context.Context, dir storage.Dir, path string, o *LeaseOption
 	return l, nil
 }
 
-func thisProcess() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unnamed host"
-	}
-	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
-}
-
 // take writes the lease and then looks whether there is still something to
 // hold. Between the two there is no sweep.
 func (l *Lease) take(ctx context.Context) error {
@@ -114,7 +106,10 @@ func (l *Lease) take(ctx context.Context) error {
 	if _, err := locatePath(ctx, l.dir, l.path); err != nil {
 		return err
 	}
-	return dirlock.BetweenSweeps(ctx, l.dir, dirlock.PinPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, l.dir, dirlock.PinPatience, func(dir storage.Dir) error {
+		if err := dirlock.Free(dir, l.path); err != nil {
+			return err
+		}
 		if err := l.write(ctx); err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type Manager struct {
 	// which nobody holds for longer than a moment.
 	calls    storage.Turns
 	lock     storage.Held  // nil before the first save
+	out      storage.Dir   // dir as the lock's holder is to write to it
 	surveyed bool          // the directory was opened for writing once
 	reserved int64         // highest number that an asynchronous save was given
 	closing  chan struct{} // not nil: Close was called; closed: all is done
@@ -74,7 +75,7 @@ type shown struct {
 // newer checkpoint yet, because its writer died in between.
 // (TensorFlow: tf.train.CheckpointManager)
 func NewManager(ctx context.Context, c *Checkpoint, dir storage.Dir, o *ManagerOptions) (*Manager, error) {
-	m := &Manager{c: c, dir: dir, calls: storage.NewTurns(), reserved: -1}
+	m := &Manager{c: c, dir: dir, out: dir, calls: storage.NewTurns(), reserved: -1}
 	if o != nil {
 		m.o = *o
 	}

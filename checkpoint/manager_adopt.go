@@ -19,7 +19,7 @@ import (
 // of the manager's name that a manager has saved, by their receipts, and that
 // were not preserved.
 func (m *Manager) rebuild(ctx context.Context, sets shelf.Sets, now time.Time, broken bool) error {
-	found, err := m.recognize(ctx, sets, -1, -1, now)
+	found, err := m.recognize(ctx, sets, origin{number: -1, count: -1}, now)
 	if err != nil {
 		return err
 	}
@@ -44,11 +44,12 @@ func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.
 	if sets.Highest(m.l.Name) <= listed {
 		return nil
 	}
-	count, err := m.countOf(ctx, m.l.Latest)
+	above, err := m.madeAs(ctx, m.l.Latest)
 	if err != nil {
 		return err
 	}
-	found, err := m.recognize(ctx, sets, listed, count, now)
+	above.number = listed
+	found, err := m.recognize(ctx, sets, above, now)
 	if err != nil {
 		return err
 	}
@@ -93,29 +94,36 @@ func (m *Manager) wrote(ctx context.Context, c retention.Checkpoint) (bool, erro
 	return err == nil && r.Time.Equal(c.Time), err
 }
 
-// countOf returns the save counter of a checkpoint, or -1 if no receipt tells.
-func (m *Manager) countOf(ctx context.Context, path string) (int64, error) {
+// origin is the place of a checkpoint in the order of their making.
+type origin struct {
+	number, count int64 // its own, and the save counter's; -1: not known
+	token         int64 // of its writer's lease
+}
+
+// madeAs returns what a receipt tells, or a count of -1 if there is none.
+func (m *Manager) madeAs(ctx context.Context, path string) (origin, error) {
 	if path == "" {
-		return -1, nil
+		return origin{count: -1}, nil
 	}
 	r, err := ReadReceipt(ctx, m.dir, path)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
-		return -1, nil
+		return origin{count: -1}, nil
 	}
-	return r.SaveCounter, err
+	return origin{count: r.SaveCounter, token: r.Token}, err
 }
 
 // recognize returns the complete, verified checkpoints above a number and a
 // save counter that a manager of this name saved and did not preserve, oldest
 // first. Where the caller chose the numbers, a higher one is not newer; then
 // save counters tell, but only among those above one: a counter may have begun
-// anew. The clock comes last, since somebody may have set it.
-func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count int64, now time.Time) ([]retention.Checkpoint, error) {
+// anew. The clock comes last, since somebody may have set it. What a writer
+// published after another had taken its lease is not newer than the other's.
+func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above origin, now time.Time) ([]retention.Checkpoint, error) {
 	var found []retention.Checkpoint
 	counts, counted := make(map[string]int64), true // all numbers are the counter's
 	for _, p := range slices.Sorted(maps.Keys(sets)) {
 		n, ok := filename.NumberOf(m.l.Name, p)
-		if !ok || n <= above {
+		if !ok || n <= above.number {
 			continue
 		}
 		ok, err := describes(ctx, m.dir, sets[p])
@@ -129,7 +137,7 @@ func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count i
 		if err != nil {
 			return nil, err
 		}
-		if r.Writer == WriterManager && r.Kept == "" && r.SaveCounter > count {
+		if m.newer(r, p, above) {
 			found = append(found, r.checkpoint(p, now))
 			counts[p], counted = r.SaveCounter, counted && r.SaveCounter == n
 		}
@@ -137,10 +145,24 @@ func (m *Manager) recognize(ctx context.Context, sets shelf.Sets, above, count i
 	slices.SortStableFunc(found, func(a, b retention.Checkpoint) int {
 		x, _ := filename.NumberOf(m.l.Name, a.Path)
 		y, _ := filename.NumberOf(m.l.Name, b.Path)
-		if counted || count >= 0 {
+		if counted || above.count >= 0 {
 			return cmp.Or(cmp.Compare(counts[a.Path], counts[b.Path]), a.Time.Compare(b.Time), cmp.Compare(x, y))
 		}
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(x, y))
 	})
 	return found, nil
+}
+
+// newer reports whether the checkpoint p, by its receipt, is a manager's and
+// made after above.
+func (m *Manager) newer(r Receipt, p string, above origin) bool {
+	if r.Writer != WriterManager || r.Kept != "" {
+		return false
+	}
+	if r.Token > 0 && r.Token < above.token {
+		m.o.Logger.Warn("a writer that had lost its lease has published a checkpoint, which is not listed",
+			"path", p, "token", r.Token, "newer", above.token)
+		return false
+	}
+	return r.SaveCounter > above.count || above.token > 0 && r.Token > above.token
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
+	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // next returns what the save counter becomes: the next number that is free. A
@@ -21,6 +23,9 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 		return after(was)
 	}
 	n, err := after(max(was, s.taken()))
+	if err == nil {
+		n, err = passBusy(s.m.out, s.m.o.CheckpointName, n)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -34,7 +39,20 @@ func (s *save) next(ctx context.Context, w *writing, was int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return after(max(was, s.taken(), sets.Highest(s.m.o.CheckpointName)))
+	n, err = after(max(n, sets.Highest(s.m.o.CheckpointName)))
+	if err != nil {
+		return 0, err
+	}
+	return passBusy(s.m.out, s.m.o.CheckpointName, n)
+}
+
+// passBusy returns the first number from n on whose checkpoint nobody may
+// still be making who has lost the lease: his files would come over ours.
+func passBusy(dir storage.Dir, name string, n int64) (_ int64, err error) {
+	for err == nil && dirlock.Free(dir, filename.Numbered(name, n)) != nil {
+		n, err = after(n)
+	}
+	return n, err
 }
 
 // taken returns the highest number that must not be used again, as far as

@@ -144,7 +144,7 @@ func (m *Manager) lockFirst(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.lock, m.locked = lock, locked
+	m.lock, m.locked, m.out = lock, locked, dirlock.Guarded(lock, m.dir)
 	return nil
 }
 
@@ -178,7 +178,7 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 	}
 	m.dropGone()
 	m.writing = true
-	if err := tidyLeases(ctx, m.dir, m.o.Now); err != nil {
+	if err := tidyLeases(ctx, m.out, m.o.Now); err != nil {
 		m.o.Logger.Warn("leases of readers that died stay", "err", err)
 	}
 	return nil

@@ -28,7 +28,7 @@ func (m *Manager) record(ctx context.Context, l ledger.Ledger, write func(contex
 	if bytes.Equal(text, m.seen) {
 		return nil
 	}
-	if err := write(ctx, m.dir, filename.State, text); err != nil {
+	if err := write(ctx, m.out, filename.State, text); err != nil {
 		m.seen = nil // it may be the old file or the new one
 		return err
 	}

@@ -142,7 +142,7 @@ func (s *save) outcome(ctx context.Context, err error) error {
 func (s *save) writing() *writing {
 	m, o := s.m, s.o
 	w := &writing{now: m.o.Now, start: m.o.Now()}
-	w.Dir, w.Log, w.Crew, w.Counts = m.dir, m.o.Logger, s.crew, true
+	w.Dir, w.Log, w.Crew, w.Counts = m.out, m.o.Logger, s.crew, true
 	w.receipt = Receipt{Writer: WriterManager, Step: s.step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags, Pinned: o.Pin}
 	m.provenance(&w.receipt)
 	return w

@@ -36,7 +36,7 @@ func (m *Manager) sweep(ctx context.Context) error {
 // pin or lease anything until it is done.
 func (m *Manager) settleList(ctx context.Context) error {
 	if m.exact() {
-		return m.settle(ctx, m.l.Judge(m.policy()))
+		return m.settle(ctx, m.out, m.l.Judge(m.policy()))
 	}
 	m.recall(ctx)
 	first := m.l.Judge(m.policy())
@@ -46,17 +46,17 @@ func (m *Manager) settleList(ctx context.Context) error {
 	if first.Empty() {
 		return nil
 	}
-	return dirlock.BetweenSweeps(ctx, m.dir, dirlock.SweepPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, m.out, dirlock.SweepPatience, func(dir storage.Dir) error {
 		s, err := m.judgeAsking(ctx)
 		if err != nil {
 			return err
 		}
-		return m.settle(ctx, s)
+		return m.settle(ctx, dir, s)
 	})
 }
 
-func (m *Manager) settle(ctx context.Context, s ledger.Sweep) error {
-	return errors.Join(m.preserve(ctx, s.Preserve), m.retain(ctx, s.Retain), m.remove(ctx, s.Remove))
+func (m *Manager) settle(ctx context.Context, dir storage.Dir, s ledger.Sweep) error {
+	return errors.Join(m.preserve(ctx, dir, s.Preserve), m.retain(ctx, dir, s.Retain), m.remove(ctx, dir, s.Remove))
 }
 
 // sweepAgain is for Close. If somebody else has written the state file since,
@@ -72,20 +72,20 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 	if bytes.Equal(text, m.seen) {
 		return m.sweep(ctx)
 	}
-	return dirlock.BetweenSweeps(ctx, m.dir, dirlock.SweepPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, m.out, dirlock.SweepPatience, func(dir storage.Dir) error {
 		s, err := m.judgeAsking(ctx)
 		if err != nil {
 			return err
 		}
-		return m.remove(ctx, s.Remove)
+		return m.remove(ctx, dir, s.Remove)
 	})
 }
 
 // preserve takes checkpoints off the list and leaves their files, with the
 // reason in the receipt: there it outlives the manager.
-func (m *Manager) preserve(ctx context.Context, list []ledger.Judged) error {
+func (m *Manager) preserve(ctx context.Context, dir storage.Dir, list []ledger.Judged) error {
 	for _, c := range list {
-		if err := m.amend(ctx, c, WriteReceipt, func(r *Receipt) { r.Kept, r.Retained = c.Reason, "" }); err != nil {
+		if err := m.amend(ctx, dir, c, WriteReceipt, func(r *Receipt) { r.Kept, r.Retained = c.Reason, "" }); err != nil {
 			return err
 		}
 		m.l.Forget(c.Path)
@@ -102,9 +102,9 @@ func (m *Manager) preserve(ctx context.Context, list []ledger.Judged) error {
 // retain leaves checkpoints out of the state file, with the reason in the
 // receipt for people to read. It is only for them: after a loss of power the
 // next manager finds the checkpoint, and a reason, again.
-func (m *Manager) retain(ctx context.Context, list []ledger.Judged) error {
+func (m *Manager) retain(ctx context.Context, dir storage.Dir, list []ledger.Judged) error {
 	for _, c := range list {
-		if err := m.amend(ctx, c, writeReceiptSoon, func(r *Receipt) { r.Retained = c.Reason }); err != nil {
+		if err := m.amend(ctx, dir, c, writeReceiptSoon, func(r *Receipt) { r.Retained = c.Reason }); err != nil {
 			return err
 		}
 		if c.Reason == "" {
@@ -120,7 +120,7 @@ func (m *Manager) retain(ctx context.Context, list []ledger.Judged) error {
 // amend changes a receipt. What has none gets one that says just that. A
 // damaged one stays as it is, for people to mend: by no new manager is its
 // checkpoint taken for one of ours, and so it stays, too.
-func (m *Manager) amend(ctx context.Context, c ledger.Judged,
+func (m *Manager) amend(ctx context.Context, dir storage.Dir, c ledger.Judged,
 	write func(context.Context, storage.Dir, string, Receipt) error, change func(*Receipt)) error {
 	r, damage, err := readMarks(ctx, m.dir, c.Path)
 	if err != nil || damage != nil {
@@ -133,12 +133,12 @@ func (m *Manager) amend(ctx context.Context, c ledger.Judged,
 	if change(&r); r.Kept == kept && r.Retained == retained {
 		return nil
 	}
-	return write(ctx, m.dir, c.Path, r)
+	return write(ctx, dir, c.Path, r)
 }
 
 // remove deletes checkpoints: all indexes, and when that is durable the other
 // files. So there is never an index without its data.
-func (m *Manager) remove(ctx context.Context, list []ledger.Judged) error {
+func (m *Manager) remove(ctx context.Context, dir storage.Dir, list []ledger.Judged) error {
 	var indexes, others []string
 	for _, c := range list {
 		for _, s := range []*shelf.Set{m.files.sets[c.Path], m.files.sets[filename.Recovery(c.Path)]} {
@@ -152,7 +152,7 @@ func (m *Manager) remove(ctx context.Context, list []ledger.Judged) error {
 		}
 	}
 	if len(indexes)+len(others) > 0 {
-		if err := storage.RemoveAll(ctx, m.dir, indexes, others); err != nil {
+		if err := storage.RemoveAll(ctx, dir, indexes, others); err != nil {
 			return err
 		}
 	}

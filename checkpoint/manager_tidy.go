@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -22,9 +23,12 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 		if _, mine := filename.NumberOf(m.l.Name, of); !mine {
 			continue
 		}
+		if dirlock.Free(m.out, of) != nil {
+			continue // somebody who lost the lease may be about to go on there
+		}
 		if recovery {
 			did = true
-			err = errors.Join(err, shelf.Settle(ctx, m.dir, sets[of], s, receiptFiles))
+			err = errors.Join(err, shelf.Settle(ctx, m.out, sets[of], s, receiptFiles))
 		} else if s.Index == nil && s.Receipt != nil {
 			did = true
 			err = errors.Join(err, m.removeOrphan(ctx, s))
@@ -56,7 +60,7 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
 		}
 	}
 	m.o.Logger.Warn("removed what was left of a checkpoint without index", "path", s.Path)
-	return shelf.Remove(ctx, m.dir, s)
+	return shelf.Remove(ctx, m.out, s)
 }
 
 // removeParity removes the parity of what is gone, receipt, data and all: nobody

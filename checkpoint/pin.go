@@ -18,9 +18,9 @@ import (
 // process and about to do just that. One that has no receipt gets one.
 //
 // A pin is about what the checkpoint is now: a save that replaces it, by its
-// number or name, replaces the pin, too. Places without locks (no storage of
-// this module so far) cannot rule out that a sweep of another process, at work
-// in this very moment, comes first.
+// number or name, replaces the pin, too. Places with neither locks nor leases
+// (no storage of this module so far) cannot rule out that a sweep of another
+// process, at work in this very moment, comes first.
 func Pin(ctx context.Context, dir storage.Dir, path, reason string) error {
 	if reason == "" {
 		reason = "no reason given"
@@ -62,7 +62,7 @@ func mark(ctx context.Context, dir storage.Dir, path, verb string, change func(*
 	// A look before spares a directory that has no such checkpoint the lock.
 	at, err := locate(ctx, dir, path)
 	if err == nil {
-		err = dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func() error { return markAlone(ctx, dir, at, change) })
+		err = dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func(dir storage.Dir) error { return markAlone(ctx, dir, at, change) })
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", verb, path, err)

@@ -31,11 +31,9 @@ type plainSave struct {
 // newPlainSave returns the save of what is to be the latest checkpoint of its
 // directory, of the name prefix or beginning with that.
 func (c *Checkpoint) newPlainSave(dir storage.Dir, prefix string) *plainSave {
-	s := &plainSave{c: c, dir: dir, prefix: prefix, below: dir}
-	in, base := path.Split(prefix)
-	if s.base = base; in != "" {
-		s.below = storage.Sub(dir, path.Clean(in))
-	}
+	s := &plainSave{c: c, prefix: prefix, below: dir}
+	_, s.base = path.Split(prefix)
+	s.writeTo(dir)
 	s.w.receipt.Writer = WriterSave
 	return s
 }
@@ -70,7 +68,8 @@ func (s *plainSave) runAlone(ctx context.Context, prepare func(context.Context, 
 		return s.later(ctx, prepare, write)
 	}
 	waited := c.queue.Do(ctx, func() {
-		err = dirlock.Exclusive(ctx, s.dir, func() error {
+		err = dirlock.Exclusive(ctx, s.dir, func(dir storage.Dir) error {
+			s.writeTo(dir)
 			return prepare(ctx, func() error { return write(ctx) })
 		})
 	})
@@ -94,6 +93,7 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 	if err != nil {
 		return err
 	}
+	s.writeTo(dirlock.Guarded(lock, s.dir))
 	if err := prepare(ctx, func() error { return s.w.Snapshot(ctx) }); err != nil {
 		return alsoFailed(err, lock.Unlock())
 	}
@@ -170,7 +170,10 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 			return after(was)
 		}
 		n, s.w.Free, err = nextFree(ctx, s.below, s.base, s.state, was)
-		return n, err
+		if err != nil {
+			return 0, err
+		}
+		return passBusy(s.dir, s.prefix, n)
 	}
 	s.counts, s.w.Counts = true, true
 	return s.c.counting(next, func(count int64) error {
@@ -188,4 +191,16 @@ func (s *plainSave) writeAndRecord(ctx context.Context) error {
 		return err
 	}
 	return WriteState(ctx, s.below, State(ledger.State(s.state).WithUnmanaged(path.Base(s.w.Path))))
+}
+
+// writeTo makes dir, which is s.dir as who locked it is to write to it, where
+// the save goes.
+func (s *plainSave) writeTo(dir storage.Dir) {
+	s.dir, s.w.Dir = dir, dir
+	if in, _ := path.Split(s.prefix); s.below != nil {
+		s.below = dir
+		if in != "" {
+			s.below = storage.Sub(dir, path.Clean(in))
+		}
+	}
 }

@@ -211,8 +211,8 @@ func (p *Plan) Removals() []Planned {
 // to the directory the error wraps storage.ErrLocked: its manager has a policy
 // of its own. A manager of this process should not be at work there either.
 func (p *Plan) Do(ctx context.Context) error {
-	err := dirlock.Exclusive(ctx, p.dir, func() error {
-		return dirlock.BetweenSweeps(ctx, p.dir, dirlock.PinPatience, func() error { return p.doAlone(ctx) })
+	err := dirlock.Exclusive(ctx, p.dir, func(dir storage.Dir) error {
+		return dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func(dir storage.Dir) error { return p.doAlone(ctx, dir) })
 	})
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)
@@ -220,7 +220,7 @@ func (p *Plan) Do(ctx context.Context) error {
 	return nil
 }
 
-func (p *Plan) doAlone(ctx context.Context) error {
+func (p *Plan) doAlone(ctx context.Context, dir storage.Dir) error {
 	if err := p.check(ctx); err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (p *Plan) doAlone(ctx context.Context) error {
 	for _, c := range p.Removals() {
 		paths = append(paths, c.Path)
 	}
-	return removeAlone(ctx, p.dir, paths)
+	return removeAlone(ctx, dir, paths)
 }
 
 // check makes the plan anew and compares.

@@ -50,6 +50,7 @@ type Receipt struct {
 	Host        string
 	PID         int
 	Writer      string // WriterManager, WriterSave or WriterWrite
+	Token       int64  // of the writer's lease, 0 where it was a lock; of two writers the later has the higher
 	Kept        string // why it was preserved when it left the manager's list; "" if it was not
 	// Retained is why a manager keeps it though it does not list it, where a
 	// TensorFlow manager would remove it; "" if it lists it, or never judged

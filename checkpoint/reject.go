@@ -15,7 +15,7 @@ import (
 // Latest, which is the state file's word, still returns it. For retention it
 // takes no other's place. An empty reason takes the mark away.
 func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
-	err := dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func() error {
+	err := dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func(dir storage.Dir) error {
 		at, err := locatePath(ctx, dir, path)
 		if err != nil {
 			return err

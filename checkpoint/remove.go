@@ -21,7 +21,7 @@ import (
 // directory is a manager's own business. A manager at work in this process
 // notices at its next save. (TensorFlow: remove_checkpoint)
 func Remove(ctx context.Context, dir storage.Dir, paths ...string) error {
-	err := dirlock.Exclusive(ctx, dir, func() error { return removeAlone(ctx, dir, paths) })
+	err := dirlock.Exclusive(ctx, dir, func(dir storage.Dir) error { return removeAlone(ctx, dir, paths) })
 	if err != nil {
 		return fmt.Errorf("remove: %w", err)
 	}

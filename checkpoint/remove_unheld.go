@@ -14,8 +14,8 @@ import (
 // receipt is damaged, which may have pinned it. It is for those who thin out
 // what no manager manages.
 func RemoveUnheld(ctx context.Context, dir storage.Dir, path string) (held string, err error) {
-	err = dirlock.Exclusive(ctx, dir, func() error {
-		return dirlock.BetweenSweeps(ctx, dir, dirlock.SweepPatience, func() error {
+	err = dirlock.Exclusive(ctx, dir, func(dir storage.Dir) error {
+		return dirlock.BetweenSweeps(ctx, dir, dirlock.SweepPatience, func(dir storage.Dir) error {
 			if held, err = whyHeld(ctx, dir, path); err != nil || held != "" {
 				return err
 			}

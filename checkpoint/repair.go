@@ -44,19 +44,23 @@ func Repair(ctx context.Context, dir storage.Dir, path string, o *RepairOptions)
 		o = new(RepairOptions)
 	}
 	var list []Mended
-	do := func() (err error) {
+	do := func(dir storage.Dir) (err error) {
 		list, err = repair(ctx, dir, path, o.DryRun)
 		return err
 	}
 	var err error
 	if o.DryRun {
-		err = do()
+		err = do(dir)
 	} else {
-		err = dirlock.Exclusive(ctx, dir, func() error {
-			if err := shelf.SettleAt(ctx, dir, path, receiptFiles); err != nil {
+		err = dirlock.Exclusive(ctx, dir, func(dir storage.Dir) error {
+			err := dirlock.Free(dir, path)
+			if err == nil {
+				err = shelf.SettleAt(ctx, dir, path, receiptFiles)
+			}
+			if err != nil {
 				return err
 			}
-			return do()
+			return do(dir)
 		})
 	}
 	if err != nil {

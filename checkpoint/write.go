@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/publish"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -58,6 +59,7 @@ func (w *writing) receiptText() ([]byte, error) {
 	r.Schema, r.Path, r.SaveCounter, r.PID = receiptSchema, w.Path, w.Count, os.Getpid()
 	// A host without a name is no reason not to save.
 	r.Host, _ = os.Hostname()
+	r.Token = dirlock.Token(w.Dir)
 	r.stamp()
 	r.Time = w.now().UTC()
 	r.Duration = max(r.Time.Sub(w.start), 0)

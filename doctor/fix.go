@@ -69,6 +69,7 @@ func (f *fixer) locked(ctx context.Context, before *Report) error {
 	if err != nil {
 		return err
 	}
+	f.x.dir = dirlock.Guarded(lock, f.x.dir)
 	err = dirlock.InTurn(ctx, lock, func() error {
 		if err := f.clock(ctx); err != nil {
 			return err
@@ -119,7 +120,7 @@ func (f *fixer) clock(ctx context.Context) error {
 
 // tellOfTemporary tells of the files that taking both locks has removed.
 func (f *fixer) tellOfTemporary(ctx context.Context, before *Report) error {
-	nothing := func() error { return nil }
+	nothing := func(storage.Dir) error { return nil }
 	if err := dirlock.BetweenSweeps(ctx, f.x.dir, dirlock.PinPatience, nothing); err != nil {
 		return err
 	}
@@ -170,7 +171,9 @@ func (f *fixer) next() []Finding {
 	for s := stepSettle; s < steps; s++ {
 		var list []Finding
 		for _, g := range f.x.found {
-			if g.step == s && f.wanted(g) && !f.tried[key(g)] {
+			// Who has lost the lease may still be at work on what looks broken.
+			free := g.Path == "" || dirlock.Free(f.x.dir, g.Path) == nil
+			if free && g.step == s && f.wanted(g) && !f.tried[key(g)] {
 				list = append(list, g)
 			}
 		}

@@ -39,7 +39,7 @@ func (x *examiner) checkOthers(context.Context) error {
 		case slices.ContainsFunc(tensorflowTemp, func(r *regexp.Regexp) bool { return r.MatchString(name) }):
 			temps = append(temps, name)
 		case ofCheckpoint && !strings.Contains(f.Path, "/"), name == filename.State, copyName.MatchString(name),
-			strings.HasPrefix(name, dirlock.Leases+"/"), x.isV1(name):
+			strings.HasPrefix(name, dirlock.Leases+"/"), strings.HasPrefix(name, dirlock.Tokens+"/"), x.isV1(name):
 		default:
 			x.unknown++
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
@@ -94,7 +95,7 @@ func (x *examiner) rebuildReceipt(ctx context.Context, p, why string) error {
 		return err
 	}
 	// Else a pin that was written in between would be lost.
-	return dirlock.BetweenSweeps(ctx, x.dir, dirlock.PinPatience, func() error {
+	return dirlock.BetweenSweeps(ctx, x.dir, dirlock.PinPatience, func(dir storage.Dir) error {
 		was, err := checkpoint.ReadReceipt(ctx, x.dir, p)
 		if err == nil {
 			r.Pinned, r.Tags, r.Rejected = was.Pinned, was.Tags, was.Rejected
@@ -105,19 +106,19 @@ func (x *examiner) rebuildReceipt(ctx context.Context, p, why string) error {
 		if err := x.keep(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return checkpoint.WriteReceipt(ctx, x.dir, p, r)
+		return checkpoint.WriteReceipt(ctx, dir, p, r)
 	})
 }
 
 // pinLost pins what is left of a checkpoint whose index was lost.
 func (x *examiner) pinLost(ctx context.Context, p string) error {
-	return dirlock.BetweenSweeps(ctx, x.dir, dirlock.PinPatience, func() error {
-		r, err := checkpoint.ReadReceipt(ctx, x.dir, p)
+	return dirlock.BetweenSweeps(ctx, x.dir, dirlock.PinPatience, func(dir storage.Dir) error {
+		r, err := checkpoint.ReadReceipt(ctx, dir, p)
 		if err != nil {
 			return err
 		}
 		r.Pinned = "its index was lost; ckpt doctor has seen it"
-		return checkpoint.WriteReceipt(ctx, x.dir, p, r)
+		return checkpoint.WriteReceipt(ctx, dir, p, r)
 	})
 }
 

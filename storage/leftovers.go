@@ -44,3 +44,5 @@ func (s *sub) Leftovers(ctx context.Context) ([]Info, error) {
 	}
 	return below, err
 }
+
+func (l *leasing) Leftovers(ctx context.Context) ([]Info, error) { return Leftovers(ctx, l.Dir) }

@@ -26,6 +26,10 @@ type Held interface {
 // says which.
 var ErrLocked = errors.New("locked by another process")
 
+// ErrFenced is what a writer's change of a place is refused with when another
+// has taken over its lease meanwhile; the text says which. It wraps ErrLocked.
+var ErrFenced = fmt.Errorf("the lease was lost to another writer: %w", ErrLocked)
+
 // Lock takes the lock name of d for this process, without waiting, or returns
 // an error that wraps ErrLocked. It is shared within the process: it may be
 // taken again and ends with the last Unlock, or with the process, however that

@@ -39,6 +39,10 @@ func (r *readOnly) Append(_ context.Context, name string) (Growing, error) {
 	return nil, denied("append", name)
 }
 
+func (r *readOnly) WriteNew(_ context.Context, name string, _ []byte) error {
+	return denied("create", name)
+}
+
 // CommitAll can only be given pendings made elsewhere, which it discards as
 // any CommitAll that fails.
 func (r *readOnly) CommitAll(_ context.Context, waves ...[]Pending) error {

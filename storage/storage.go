@@ -44,9 +44,9 @@
 // error is returned as it is, never dressed up.
 //
 // What only some places can do is an optional interface, Batcher, Publisher,
-// Linker, Locker, Appender or Tidier. Use the functions CommitAll, RemoveAll,
-// Publish, Link, Lock, Append and Leftovers, which know what to do without it;
-// Sub, ReadOnly and WithTrace pass it on.
+// Linker, Locker, Appender, Tidier or Excluder. Use the functions CommitAll,
+// RemoveAll, Publish, Link, Lock, Append, Leftovers and WriteNew, which know what
+// to do without it; Sub, ReadOnly, WithTrace and WithLease pass it on.
 package storage
 
 import (

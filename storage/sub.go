@@ -124,12 +124,21 @@ func (s *sub) Append(ctx context.Context, name string) (Growing, error) {
 	return Append(ctx, s.d, full)
 }
 
+func (s *sub) WriteNew(ctx context.Context, name string, data []byte) error {
+	full, err := s.full("create", name)
+	if err != nil {
+		return err
+	}
+	return WriteNew(ctx, s.d, full, data)
+}
+
 // Forwarding a wrapper's optional methods is all or nothing to Go's type
 // system, so wrappers have all of them, and the helpers behind fall back.
 var (
 	_ optional = (*sub)(nil)
 	_ optional = (*readOnly)(nil)
 	_ optional = (*trace)(nil)
+	_ optional = (*leasing)(nil)
 )
 
 type optional interface {
@@ -138,4 +147,5 @@ type optional interface {
 	Locker
 	Appender
 	Tidier
+	Excluder
 }

@@ -8,7 +8,7 @@ import (
 
 // WithTrace returns d with tell called after each operation on it, with a
 // line that names it: "create a", "commit a", "publish a", "discard a", "open a",
-// "remove a", "list ckpt-", "link a b", "lock a", "unlock a", "append a", "leftovers"; for CommitAll and
+// "remove a", "list ckpt-", "link a b", "lock a", "unlock a", "append a", "leftovers", "new a"; for CommitAll and
 // RemoveAll "commit a b; c", where the semicolon parts the waves. An operation
 // that failed ends in ": " and the error. Reads, writes, Close, and a Discard
 // with nothing to do are left out. tell may be called by several goroutines.
@@ -80,6 +80,12 @@ func (t *trace) Append(ctx context.Context, name string) (Growing, error) {
 	g, err := Append(ctx, t.d, name)
 	t.tell(err, "append", name)
 	return g, err
+}
+
+func (t *trace) WriteNew(ctx context.Context, name string, data []byte) error {
+	err := WriteNew(ctx, t.d, name, data)
+	t.tell(err, "new", name)
+	return err
 }
 
 // tracedLock keeps the name for the trace.

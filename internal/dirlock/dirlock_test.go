@@ -29,15 +29,15 @@ func (d taken) Lock(ctx context.Context, name string) (storage.Held, error) {
 }
 
 func TestOneAtATime(t *testing.T) {
-	patiently := func(ctx context.Context, dir storage.Dir, do func() error) error {
+	patiently := func(ctx context.Context, dir storage.Dir, do func(storage.Dir) error) error {
 		return BetweenSweeps(ctx, dir, PinPatience, do)
 	}
-	for name, guard := range map[string]func(context.Context, storage.Dir, func() error) error{"Exclusive": Exclusive, "BetweenSweeps": patiently} {
+	for name, guard := range map[string]func(context.Context, storage.Dir, func(storage.Dir) error) error{"Exclusive": Exclusive, "BetweenSweeps": patiently} {
 		for place, dir := range map[string]storage.Dir{"with locks": mem.Dir(), "without": plain{mem.Dir()}} {
 			inside, done := 0, make(chan error)
 			for range 8 {
 				go func() {
-					done <- guard(t.Context(), dir, func() error {
+					done <- guard(t.Context(), dir, func(storage.Dir) error {
 						if inside++; inside != 1 {
 							t.Errorf("%s %s: %d at a time", name, place, inside)
 						}
@@ -58,8 +58,8 @@ func TestOneAtATime(t *testing.T) {
 func TestSweepsDoNotWaitForWriters(t *testing.T) {
 	for place, dir := range map[string]storage.Dir{"with locks": mem.Dir(), "without": plain{mem.Dir()}} {
 		swept := false
-		err := Exclusive(t.Context(), dir, func() error {
-			return BetweenSweeps(t.Context(), dir, SweepPatience, func() error { swept = true; return nil })
+		err := Exclusive(t.Context(), dir, func(storage.Dir) error {
+			return BetweenSweeps(t.Context(), dir, SweepPatience, func(storage.Dir) error { swept = true; return nil })
 		})
 		if err != nil || !swept {
 			t.Errorf("%s: a sweep inside of a save: %v, %v, want true", place, swept, err)
@@ -69,7 +69,7 @@ func TestSweepsDoNotWaitForWriters(t *testing.T) {
 
 func TestErrorsOfWhatIsDoneComeBack(t *testing.T) {
 	dir, broken := mem.Dir(), errors.New("broken")
-	do := func() error { return broken }
+	do := func(storage.Dir) error { return broken }
 	for range 2 { // the lock is given up each time
 		if err := Exclusive(t.Context(), dir, do); !errors.Is(err, broken) {
 			t.Errorf("Exclusive = %v, want %v", err, broken)
@@ -98,11 +98,11 @@ func TestLockTellsWhetherThereAreLocks(t *testing.T) {
 
 func TestRemovalWaitsOnlySoLong(t *testing.T) {
 	looks := 3
-	if err := BetweenSweeps(t.Context(), taken{mem.Dir(), &looks}, time.Minute, func() error { return nil }); err != nil || looks != 0 {
+	if err := BetweenSweeps(t.Context(), taken{mem.Dir(), &looks}, time.Minute, func(storage.Dir) error { return nil }); err != nil || looks != 0 {
 		t.Errorf("BetweenSweeps = %v after all but %d looks, want nil after all", err, looks)
 	}
 	looks = 1 << 30
-	never := func() error { t.Error("done without the lock"); return nil }
+	never := func(storage.Dir) error { t.Error("done without the lock"); return nil }
 	if err := BetweenSweeps(t.Context(), taken{mem.Dir(), &looks}, 5*time.Millisecond, never); !errors.Is(err, storage.ErrLocked) {
 		t.Errorf("BetweenSweeps = %v, want %v", err, storage.ErrLocked)
 	}
@@ -116,10 +116,10 @@ func TestRemovalWaitsOnlySoLong(t *testing.T) {
 func TestRemovalLiesBesideTheLeases(t *testing.T) {
 	var lines []string
 	dir := storage.WithTrace(mem.Dir(), func(line string) { lines = append(lines, line) })
-	if err := BetweenSweeps(t.Context(), dir, 0, func() error { return nil }); err != nil {
+	if err := BetweenSweeps(t.Context(), dir, 0, func(storage.Dir) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(lines, "; "), "lock "+Leases+"/removal; unlock "+Leases+"/removal"; got != want {
+	if got, want := strings.Join(lines, "; "), "lock "+Leases+"/removal; list .ckpt.writers/; unlock "+Leases+"/removal"; got != want {
 		t.Errorf("BetweenSweeps does %q, want %q", got, want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/fence"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -18,6 +19,8 @@ import (
 const (
 	// Leases is where leases lie, out of the way of people and of TensorFlow.
 	Leases = ".ckpt.leases"
+	// Tokens is where writers' leases lie, if there are any.
+	Tokens = fence.Tokens
 	// Removal is the lock's name. It is in a directory of its own because
 	// taking a lock may list the directory it is in.
 	Removal = Leases + "/removal"
@@ -25,16 +28,20 @@ const (
 	// Others hold the lock for one small write or one removal.
 	SweepPatience = 2 * time.Second  // the next sweep is soon enough
 	PinPatience   = 30 * time.Second // a removal of many large files takes its time
+
+	// removalTTL is shorter than PinPatience: who waits outlives a dead holder.
+	removalTTL = 20 * time.Second
 )
 
 // BetweenSweeps runs do while nobody else removes, pins or leases anything in
-// dir, waiting for that no longer than patience.
-func BetweenSweeps(ctx context.Context, dir storage.Dir, patience time.Duration, do func() error) error {
+// dir, waiting for that no longer than patience. It is to write to the Dir that
+// it is given.
+func BetweenSweeps(ctx context.Context, dir storage.Dir, patience time.Duration, do func(storage.Dir) error) error {
 	lock, err := lockRemoval(ctx, dir, patience)
 	if err != nil {
 		return err
 	}
-	err = InTurn(ctx, lock, do)
+	err = InTurn(ctx, lock, func() error { return do(Guarded(lock, dir)) })
 	if failed := lock.Unlock(); err == nil {
 		err = failed
 	}
@@ -49,7 +56,8 @@ var locklessRemovals = storage.NewTurns()
 func lockRemoval(ctx context.Context, dir storage.Dir, patience time.Duration) (storage.Held, error) {
 	end := time.Now().Add(patience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
-		lock, err := storage.Lock(ctx, dir, Removal)
+		t := fence.Terms{TTL: removalTTL, Patience: max(time.Until(end), time.Millisecond)}
+		lock, err := lockOrLease(ctx, dir, Removal, t)
 		if errors.Is(err, errors.ErrUnsupported) {
 			return unlocked{locklessRemovals}, nil
 		}

@@ -20,8 +20,8 @@ func (w *Writing) replace(ctx context.Context, out *output) error {
 		}
 	}
 	// Else a pin that has read the old receipt might put it over the new one.
-	err := dirlock.BetweenSweeps(ctx, w.Dir, dirlock.PinPatience, func() error {
-		return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.receipt}, out.bulk(), []storage.Pending{out.index})
+	err := dirlock.BetweenSweeps(ctx, w.Dir, dirlock.PinPatience, func(dir storage.Dir) error {
+		return storage.CommitAll(ctx, dir, []storage.Pending{out.receipt}, out.bulk(), []storage.Pending{out.index})
 	})
 	w.settled(ctx)
 	if err == nil && !w.main.Complete() {

@@ -119,8 +119,10 @@ func (w *Writing) publishLed(ctx context.Context, out *output, all [][]written) 
 		err = w.publishAround(ctx, out, err)
 	} else {
 		told := false
-		locked := dirlock.BetweenSweeps(ctx, w.Dir, dirlock.PinPatience, func() error {
-			told, err = true, w.publishAround(ctx, out, err)
+		locked := dirlock.BetweenSweeps(ctx, w.Dir, dirlock.PinPatience, func(dir storage.Dir) error {
+			here := *w
+			here.Dir = dir
+			told, err = true, here.publishAround(ctx, out, err)
 			return err
 		})
 		if !told {

@@ -11,10 +11,12 @@ import (
 // Some things can only be seen from another process, or would spoil this one.
 // The test binary runs itself again: children are its other main functions.
 var children = map[string]func(dir string) error{
-	"hold lock":       holdLock,
-	"try lock":        tryLock,
-	"file size limit": fileSizeLimit,
-	"small disk":      smallDisk,
+	"hold lock":            holdLock,
+	"hold lock with child": holdLockWithChild,
+	"wait for input":       waitForInput,
+	"try lock":             tryLock,
+	"file size limit":      fileSizeLimit,
+	"small disk":           smallDisk,
 }
 
 const childEnv = "CKPT_LOCAL_TEST_CHILD"

@@ -3,16 +3,17 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/holder"
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -132,7 +133,11 @@ func (l *lock) take() (known *lock, err error) {
 	}
 	err = l.f.TryLock()
 	if errors.Is(err, vfs.ErrLocked) {
-		return nil, because(storage.ErrLocked, "%v (%s); end it, or use another directory", storage.ErrLocked, holder(l.f))
+		return nil, because(storage.ErrLocked, "%v (%s); end it, or use another directory", storage.ErrLocked, holding(l.f))
+	}
+	if errors.Is(err, syscall.ENOLCK) {
+		// An NFS client without a lock daemon: there, and only there, is no lock.
+		return nil, because(errors.ErrUnsupported, "the file system has no locks: %v", cause(err))
 	}
 	if err != nil {
 		return nil, err
@@ -142,28 +147,23 @@ func (l *lock) take() (known *lock, err error) {
 
 // sign writes who holds the lock, for the others' error.
 func (l *lock) sign() error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unnamed host"
-	}
 	if err := l.f.Truncate(0); err != nil {
 		return err
 	}
-	_, err = l.f.WriteAt(fmt.Appendf(nil, "process %d on %s\n", os.Getpid(), host), 0)
+	_, err := l.f.WriteAt([]byte(holder.Since(holder.This(), time.Now())+"\n"), 0)
 	return err
 }
 
-// holder returns what the holder signed with. Anybody may have written the
+// holding returns what the holder signed with. Anybody may have written the
 // file, so what does not look like it is not repeated.
-func holder(f vfs.File) string {
-	b := make([]byte, 200)
+func holding(f vfs.File) string {
+	b := make([]byte, 400)
 	n, err := f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
 		return "whose name cannot be read"
 	}
 	line, _, ended := strings.Cut(string(b[:n]), "\n")
-	odd := strings.ContainsFunc(line, func(r rune) bool { return !strconv.IsPrint(r) })
-	if !ended || odd || !strings.HasPrefix(line, "process ") {
+	if !ended || !holder.Check(line) || !strings.HasPrefix(line, "process ") {
 		return "which has not written its name yet"
 	}
 	return line

@@ -20,7 +20,7 @@ func Dir() storage.Dir {
 	return &dir{files: make(map[string]content), locks: make(map[string]storage.Turns)}
 }
 
-// dir is a storage.Linker and Locker too. A Batcher would save nothing here.
+// dir is a storage.Linker, Locker and Excluder too. A Batcher would save nothing here.
 type dir struct {
 	mu    sync.RWMutex
 	files map[string]content
@@ -123,6 +123,19 @@ func (d *dir) Link(ctx context.Context, oldname, newname string) error {
 		return pathError("link", newname, fs.ErrExist)
 	}
 	d.files[newname] = c
+	return nil
+}
+
+func (d *dir) WriteNew(ctx context.Context, name string, data []byte) error {
+	if err := begin(ctx, "create", name); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, taken := d.files[name]; taken {
+		return pathError("create", name, fs.ErrExist)
+	}
+	d.files[name] = content{slices.Clone(data), time.Now()}
 	return nil
 }
 

@@ -23,6 +23,7 @@ var durableCases = []testCase{
 	{"RemoveAll removes in waves", removeAllOrder},
 	{"Link is a second name", linkSecondName},
 	{"Lock is shared within the process", lockShared},
+	{"of those who make a new file one wins", newWins},
 }
 
 func commitAllWaves(t *testing.T, d storage.Dir) {
@@ -195,5 +196,35 @@ func wantTurns(t *testing.T, first, second storage.Held) {
 		cancel()
 		end()
 		first, second = second, first
+	}
+}
+
+func newWins(t *testing.T, d storage.Dir) {
+	if err := storage.WriteNew(t.Context(), d, "probe", nil); errors.Is(err, errors.ErrUnsupported) {
+		return // the place says so
+	}
+	write(t, d, "old", "old")
+	wantPathError(t, "WriteNew of a file that is there", storage.WriteNew(t.Context(), d, "old", []byte("new")), fs.ErrExist)
+	wantFile(t, d, "old", "old")
+	for round := range 20 {
+		name := fmt.Sprint("sub/token-", round)
+		errs := make([]error, 4)
+		var wg sync.WaitGroup
+		for i := range errs {
+			wg.Go(func() { errs[i] = storage.WriteNew(t.Context(), d, name, fmt.Append(nil, i)) })
+		}
+		wg.Wait()
+		won := -1
+		for i, err := range errs {
+			switch {
+			case err == nil && won < 0:
+				won = i
+			case err == nil:
+				t.Errorf("%d and %d both made %s", won, i, name)
+			default:
+				wantPathError(t, "WriteNew", err, fs.ErrExist)
+			}
+		}
+		wantFile(t, d, name, fmt.Sprint(won))
 	}
 }
