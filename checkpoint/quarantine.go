@@ -82,7 +82,7 @@ func newQuarantine(dir storage.Dir, o *QuarantineOptions) *quarantine {
 	if o != nil && o.Now != nil {
 		q.now = o.Now
 	}
-	q.unlist = func(ctx context.Context, p string) error { return unlist(ctx, dir, map[string]bool{p: true}) }
+	q.unlist = func(ctx context.Context, p string) error { return unlist(ctx, q.dir, map[string]bool{p: true}) }
 	return q
 }
 
@@ -95,6 +95,7 @@ func (q *quarantine) locked(ctx context.Context, do func() error) error {
 	if !locked {
 		err = fmt.Errorf("somebody may be writing: this storage has no locks: %w", errors.ErrUnsupported)
 	} else {
+		q.dir = dirlock.Guarded(lock, q.dir)
 		err = dirlock.InTurn(ctx, lock, do)
 	}
 	if failed := lock.Unlock(); err == nil {
@@ -174,6 +175,10 @@ var errGone = errors.New("nothing of it is there")
 // put confirms once more that a checkpoint is broken and puts it aside. The
 // caller holds the lock, and knows of another that is whole.
 func (q *quarantine) put(ctx context.Context, p string) (where string, err error) {
+	// What looks broken may be what a writer that lost its lease is writing.
+	if err := dirlock.Free(q.dir, p); err != nil {
+		return "", err
+	}
 	if err := shelf.SettleAt(ctx, q.dir, p, receiptFiles); err != nil {
 		return "", err
 	}
@@ -181,7 +186,7 @@ func (q *quarantine) put(ctx context.Context, p string) (where string, err error
 	if err != nil {
 		return "", err
 	}
-	err = dirlock.BetweenSweeps(ctx, q.dir, dirlock.PinPatience, func() error {
+	err = dirlock.BetweenSweeps(ctx, q.dir, dirlock.PinPatience, func(storage.Dir) error {
 		where, err = q.move(ctx, p, cause)
 		return err
 	})

@@ -146,8 +146,8 @@ func (c *QuarantinedCheckpoint) read(ctx context.Context, dir storage.Dir) error
 // checkpoint that is there now is an error that wraps fs.ErrExist. A manager
 // that opens the directory later adopts one that is whole and the newest.
 func Unquarantine(ctx context.Context, dir storage.Dir, where string) error {
-	err := dirlock.Exclusive(ctx, dir, func() error {
-		return dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func() error { return putBack(ctx, dir, where) })
+	err := dirlock.Exclusive(ctx, dir, func(dir storage.Dir) error {
+		return dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func(dir storage.Dir) error { return putBack(ctx, dir, where) })
 	})
 	if err != nil {
 		return fmt.Errorf("put back %s: %w", where, err)
