@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
@@ -60,7 +61,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, format.ErrCorrupt):
+	case errors.Is(err, format.ErrCorrupt), errors.Is(err, checkpoint.ErrNoneValid):
 		return exitCorrupt
 	case errors.Is(err, format.ErrUnsupported):
 		return exitUnsupported

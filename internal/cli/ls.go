@@ -31,7 +31,10 @@ The flags are: latest (the newest, by the state file if there is one), managed
 retained (why a manager keeps it that does not list it), pinned (why no rule may
 remove it), tags, leased (who is reading it), incomplete (a data file is
 missing), rejected (a restore found its model to be wrong, and passes over it),
-receipt unreadable.`,
+receipt unreadable.
+
+Broken checkpoints that were put aside ('ckpt help latest') are told on standard
+error, with --json in the list "quarantined".`,
 		Example: `  ckpt ls run-1
   ckpt ls run-* --json | jq -r '.checkpoints[] | select(.latest).path'`,
 		Args:              wantArgs(0, -1, "PATHs"),
@@ -48,6 +51,7 @@ receipt unreadable.`,
 type lsJSON struct {
 	Schema      int              `json:"schema"`
 	Checkpoints []checkpointJSON `json:"checkpoints"`
+	Quarantined []asideJSON      `json:"quarantined,omitempty"`
 }
 
 // checkpointJSON describes one checkpoint of a directory.
@@ -152,6 +156,11 @@ func (a *app) ls(ctx context.Context, paths []string) error {
 			failed = append(failed, err)
 		}
 		list.Checkpoints = append(list.Checkpoints, found...)
+		aside, err := a.aside(ctx, path)
+		if err != nil {
+			failed = append(failed, err)
+		}
+		list.Quarantined = append(list.Quarantined, aside...)
 	}
 	if len(list.Checkpoints) > 0 || len(failed) == 0 {
 		if err := a.printList(list, len(paths) > 1); err != nil {
