@@ -33,19 +33,19 @@ type faultScenario struct {
 	later   bool                  // the save counter is ahead after a failure
 }
 
-// weights are what is saved.
-type weights struct {
+// params are what is saved.
+type params struct {
 	kernel, bias *variableF
 	names        *trackable.StringVariable
 }
 
-func weighing(o *Options) (*Checkpoint, *weights) {
-	w := &weights{variable(0, 0, 0, 0), variable(0), &trackable.StringVariable{Shape: []int64{1}, Value: []string{""}}}
+func weighing(o *Options) (*Checkpoint, *params) {
+	w := &params{variable(0, 0, 0, 0), variable(0), &trackable.StringVariable{Shape: []int64{1}, Value: []string{""}}}
 	return New(nil, Objects{"kernel": w.kernel, "bias": w.bias, "names": w.names}, o), w
 }
 
 // set gives all values that are the n-th save's.
-func (w *weights) set(n int) {
+func (w *params) set(n int) {
 	x := float32(n)
 	copy(w.kernel.Value, []float32{x, x / 3, -x, 1 / x})
 	w.bias.Value[0] = x / 7
@@ -53,9 +53,9 @@ func (w *weights) set(n int) {
 }
 
 // n returns which save all values are of, or -1.
-func (w *weights) n() int {
+func (w *params) n() int {
 	n := int(w.kernel.Value[0])
-	want := &weights{variable(0, 0, 0, 0), variable(0), &trackable.StringVariable{Value: []string{""}}}
+	want := &params{variable(0, 0, 0, 0), variable(0), &trackable.StringVariable{Value: []string{""}}}
 	want.set(n)
 	for i, x := range want.kernel.Value {
 		if w.kernel.Value[i] != x {

@@ -135,7 +135,7 @@ type faultRun struct {
 	now        *clock
 	step       int64
 	c          *Checkpoint
-	w          *weights
+	w          *params
 	m          *Manager
 	acked      map[string]int // what was acknowledged: values by path
 	newest     string         // of it
