@@ -59,6 +59,7 @@ func TestWhoeverWritesAReceiptSumsIt(t *testing.T) {
 
 func TestAReceiptEditedByHandIsDamaged(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 1)
+	lie(t, dir, "ckpt-1", func(r *Receipt) { r.PID, r.Host = 1, "a" }) // its sum has letters
 	whole := readFile(t, dir, "ckpt-1.receipt.json")
 	sum := whole[strings.LastIndex(whole, ",\n"):]
 	for what, text := range map[string]string{
