@@ -23,46 +23,44 @@ import (
 // sizes and checksums of whole files. visit, if not nil, is called for each
 // data file and index checked by the receipt and for each tensor, with the
 // bytes checked and what is wrong. Verify goes on after damage and returns the
-// first; it stops only when ctx ends.
+// first; it stops only when ctx ends. VerifyWith does more, or less.
 func (r *Reader) Verify(ctx context.Context, visit func(name string, bytes int64, err error)) error {
-	v := &verifier{r: r, visit: visit, covered: make(map[int][]span)}
-	steps := []func(context.Context) error{v.dataFiles, v.tensors, v.receipt}
-	if r.v2 == nil {
-		steps = steps[1:2]
+	o := &VerifyOptions{Workers: 1}
+	if visit != nil {
+		o.Visit = func(v Verified) { visit(v.Name, v.Bytes, v.Err) }
 	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
-	return v.first
+	return r.VerifyWith(ctx, o)
 }
 
 // verifyTensors is Verify without the receipt.
 func (r *Reader) verifyTensors(ctx context.Context) error {
-	v := &verifier{r: r, covered: make(map[int][]span)}
+	v := &verifier{r: r, o: VerifyOptions{Workers: 1}, covered: make(map[int][]span)}
 	if err := v.tensors(ctx); err != nil {
 		return err
 	}
 	return v.first
 }
 
-// verifier is one call of Verify. Its steps return only the context's error.
+// verifier is one call of VerifyWith. Its steps return only the context's error.
 type verifier struct {
 	r       *Reader
-	visit   func(string, int64, error)
+	o       VerifyOptions
 	first   error
-	covered map[int][]span // by shard: what tensors with good checksums cover
+	covered map[int][]span // by shard: what tensors cover whose checksums are good, or another part's
 }
 
 type span struct{ start, end int64 }
 
 func (v *verifier) tell(name string, bytes int64, err error) {
+	v.told(Verified{Name: name, Bytes: bytes, Err: err})
+}
+
+func (v *verifier) told(one Verified) {
 	if v.first == nil {
-		v.first = err
+		v.first = one.Err
 	}
-	if v.visit != nil {
-		v.visit(name, bytes, err)
+	if v.o.Visit != nil {
+		v.o.Visit(one)
 	}
 }
 
@@ -92,20 +90,8 @@ func (v *verifier) dataFiles(ctx context.Context) error {
 	return nil
 }
 
-func (v *verifier) tensors(ctx context.Context) error {
-	for _, name := range v.r.Names() {
-		err := v.r.named(v.r.bundle.Verify(name))
-		if ended := ctx.Err(); ended != nil {
-			return ended
-		}
-		bytes := v.extent(name, err == nil)
-		v.tell(name, bytes, err)
-	}
-	return nil
-}
-
 // extent returns the bytes a tensor takes in the data files, and notes which
-// they are if they are good.
+// they are if they are good, or for another part to look at.
 func (v *verifier) extent(name string, good bool) int64 {
 	if v.r.v2 == nil {
 		return v.elementBytes(name)
@@ -173,10 +159,20 @@ func (v *verifier) whole(name string, want ReceiptFile) error {
 		return nil // told by dataFiles
 	case err != nil:
 		return err
-	case parsed.Part == filename.Data && fills(v.covered[parsed.Shard], f.Size):
+	case parsed.Part == filename.Data && v.isEnough(parsed.Shard, f):
 		return nil
 	}
 	return v.summed(f, want)
+}
+
+// isEnough reports whether a data file need not be read as a whole: its bytes
+// were verified with the tensors, or are looked at with another part. What the
+// receipt itself says of the sum shows only in depth.
+func (v *verifier) isEnough(shard int, f *openfiles.File) bool {
+	if !v.o.mine(f.Name) {
+		return true
+	}
+	return v.o.Depth != DepthDeep && fills(v.covered[shard], f.Size)
 }
 
 // sized opens a file that the receipt lists and compares its size.

@@ -60,7 +60,14 @@ func (r *Reader) ReadInto(name string, dst []byte) error {
 
 // Verify reads the tensor name and checks its checksums without keeping it.
 // A partitioned tensor must be complete.
-func (r *Reader) Verify(name string) error {
+func (r *Reader) Verify(name string) error { return r.Scan(name, nil) }
+
+// Scan is Verify that shows what it reads, before it knows whether that is
+// damaged: visit, if not nil, gets elements of a fixed size, little-endian, a
+// piece at a time, and the stored region, the whole or a slice, of which they are
+// the elements from first on. Strings and variants are decoded, and not shown.
+// The piece is visit's until it returns.
+func (r *Reader) Scan(name string, visit func(region tensor.Slice, first int64, elems []byte)) error {
 	s, err := r.find(name)
 	if err != nil {
 		return err
@@ -70,22 +77,32 @@ func (r *Reader) Verify(name string) error {
 		return err
 	}
 	for _, p := range pieces {
-		if err := r.verify(p); err != nil {
+		if err := r.scan(p, visit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *Reader) verify(p piece) error {
-	if framed(p.entry.DType) {
+func (r *Reader) scan(p piece, visit func(region tensor.Slice, first int64, elems []byte)) error {
+	d := p.entry.DType
+	if framed(d) {
 		return r.elements(p, tensor.Slice{}, nil)
 	}
-	buf := make([]byte, min(p.entry.Size, pieceSize))
+	buf := make([]byte, min(p.entry.Size, pieceSize)) // whole elements: all sizes are powers of two
 	for p.pos < p.end {
-		if _, err := p.Read(buf); err != nil {
+		at := p.pos - p.entry.Offset
+		n, err := p.Read(buf)
+		if err != nil {
 			return err
 		}
+		if visit == nil {
+			continue
+		}
+		if r.bigEndian() {
+			tensor.SwapBytes(d, buf[:n])
+		}
+		visit(p.region, at/int64(d.Size()), buf[:n])
 	}
 	return p.done(p.crc)
 }

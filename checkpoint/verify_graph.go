@@ -1,0 +1,40 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// graph reads the object graph, in which a reference that leads nowhere is an
+// error, and looks for the tensors it names. What TensorFlow 1 saved has none.
+func (v *verifier) graph(ctx context.Context) error {
+	g, err := trackable.ReadGraph(v.r)
+	if ended := ctx.Err(); ended != nil {
+		return ended
+	}
+	if errors.Is(err, format.ErrNoTensor) {
+		return nil
+	}
+	if err != nil {
+		v.tell(trackable.GraphKey, 0, err)
+		return nil
+	}
+	missing := 0
+	for i, n := range g.Nodes {
+		for _, a := range n.Attributes {
+			_, err := v.r.Info(a.Key)
+			if err == nil {
+				continue
+			}
+			v.tell(a.Key, 0, fmt.Errorf("object graph: %s of %s, %s, is not stored: %w", a.Name, g.Path(i), a.Key, format.ErrCorrupt))
+			if missing++; missing == maxMissing {
+				return nil
+			}
+		}
+	}
+	return nil
+}
