@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -23,11 +25,10 @@ func (v *verifier) graph(ctx context.Context) error {
 		v.tell(trackable.GraphKey, 0, err)
 		return nil
 	}
-	missing := 0
+	missing, names := 0, slices.Sorted(slices.Values(v.r.Names()))
 	for i, n := range g.Nodes {
 		for _, a := range n.Attributes {
-			_, err := v.r.Info(a.Key)
-			if err == nil {
+			if isStored(names, a.Key) {
 				continue
 			}
 			v.tell(a.Key, 0, fmt.Errorf("object graph: %s of %s, %s, is not stored: %w", a.Name, g.Path(i), a.Key, format.ErrCorrupt))
@@ -37,4 +38,13 @@ func (v *verifier) graph(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isStored reports whether a sorted list of names has a key, or names that
+// begin with it: objects of the old kind store several tensors under one
+// attribute, "ITERATOR-0" or "table-keys" (TensorFlow: SaveSpec, in
+// training/saving/saveable_object.py).
+func isStored(names []string, key string) bool {
+	i, _ := slices.BinarySearch(names, key)
+	return i < len(names) && strings.HasPrefix(names[i], key)
 }

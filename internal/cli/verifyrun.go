@@ -14,6 +14,7 @@ import (
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/tensor"
 )
 
 // target is one checkpoint to verify.
@@ -90,25 +91,25 @@ func checkpointOf(file string) string {
 }
 
 // verify goes on after a problem, so that one run tells all of them.
-func (a *app) verify(ctx context.Context, paths []string, quiet bool) error {
+func (a *app) verify(ctx context.Context, paths []string, o verifyOptions) error {
 	targets, failed := findTargets(ctx, paths)
 	for _, err := range failed {
 		a.tell(err)
 	}
-	return a.verifyAll(ctx, targets, failed, quiet)
+	return a.verifyAll(ctx, targets, failed, o)
 }
 
-func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, quiet bool) error {
+func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, o verifyOptions) error {
 	var total int64
 	for _, t := range targets {
-		total += t.size
+		total += t.size / int64(max(o.Parts, 1))
 	}
-	p := a.startProgress(total, quiet)
+	p := a.startProgress(total, o.quiet || o.quick)
 	defer p.close()
 	list := verifyJSON{Schema: schema, Checkpoints: []verifiedJSON{}}
 	for _, t := range targets {
 		p.on(t.name(t.path))
-		v := a.verifyOne(ctx, t, p)
+		v := a.verifyOne(ctx, t, o, p)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, q
 		}
 		list.Checkpoints = append(list.Checkpoints, v)
 		failed = append(failed, v.err)
-		if !a.json && !quiet {
+		if !a.json && !o.quiet {
 			p.aside(func() { a.printVerified(v, targets) })
 		}
 	}
@@ -143,26 +144,20 @@ func (a *app) tell(err error) {
 	printError(a.stderr, err)
 }
 
-// verifyOne reads all of a checkpoint.
-func (a *app) verifyOne(ctx context.Context, t target, p *progress) verifiedJSON {
-	v := &verifying{app: a, p: p, removed: func() bool { return t.removed(ctx) }, told: make(map[string]bool), damaged: make(map[string]bool)}
+// verifyOne looks at a checkpoint, as deep as it is asked to.
+func (a *app) verifyOne(ctx context.Context, t target, o verifyOptions, p *progress) verifiedJSON {
+	v := &verifying{app: a, o: o, p: p, removed: func() bool { return t.removed(ctx) }, told: make(map[string]bool), damaged: make(map[string]bool)}
 	v.Path, v.Problems = t.name(t.path), []problemJSON{}
 	t.dir = countingDir{t.dir, &p.done}
 	err := t.with(ctx, func(r *opened) error {
 		v.Path = r.name
-		tensors := make(map[string]bool)
-		for _, name := range r.Names() {
-			tensors[name] = true
-		}
-		// What it returns is the first of what visit was told.
-		_ = r.Verify(ctx, func(name string, bytes int64, err error) {
-			if tensors[name] {
-				v.Tensors++
-				v.Bytes += bytes
-			}
-			v.problem(r.explain(err))
-		})
-		if v.err == nil && r.Format() == checkpoint.FormatV2 {
+		o := o.VerifyOptions
+		o.Visit = func(one checkpoint.Verified) { v.visit(r, one) }
+		// What it returns is the first of what Visit was told.
+		_ = r.VerifyWith(ctx, &o)
+		if o.Depth == checkpoint.DepthQuick {
+			v.Tensors = len(r.Names())
+		} else if v.err == nil && r.Format() == checkpoint.FormatV2 {
 			// It also reads what no tensor needs, such as the metaindex.
 			v.problem(r.explain(r.Layout(io.Discard)))
 		}
@@ -173,10 +168,36 @@ func (a *app) verifyOne(ctx context.Context, t target, p *progress) verifiedJSON
 	return v.verifiedJSON
 }
 
+// visit notes what was found out about a tensor or file.
+func (v *verifying) visit(r *opened, one checkpoint.Verified) {
+	if one.Tensor {
+		v.Tensors++
+		v.Bytes += one.Bytes
+	}
+	v.problem(r.explain(one.Err))
+	if one.NonFinite == (tensor.NonFinite{}) {
+		return
+	}
+	info, err := r.Info(one.Name)
+	if err != nil {
+		v.problem(r.explain(err))
+		return
+	}
+	found := nonFiniteOf(one, info.Shape)
+	v.NonFinite = append(v.NonFinite, found)
+	switch {
+	case v.o.failNaN:
+		v.problem(fmt.Errorf("%s: %v", v.Path, found))
+	case !v.app.json:
+		v.p.aside(func() { v.app.note(fmt.Sprintf("%s: %v", v.Path, found)) })
+	}
+}
+
 // verifying is a checkpoint while it is verified.
 type verifying struct {
 	verifiedJSON
 	app     *app
+	o       verifyOptions
 	p       *progress
 	removed func() bool     // since it was listed
 	told    map[string]bool // problems, as sameProblem has them

@@ -34,7 +34,7 @@ func TestWhatATrainingRemovesIsNotVerified(t *testing.T) {
 	} {
 		var out, notes strings.Builder
 		a := &app{out: bufio.NewWriter(&out), stderr: &notes, now: time.Now}
-		if got := exitCode(a.verifyAll(t.Context(), test.targets, failed, false)); got != test.exit {
+		if got := exitCode(a.verifyAll(t.Context(), test.targets, failed, verifyOptions{})); got != test.exit {
 			t.Errorf("verify exits with %d, want %d", got, test.exit)
 		}
 		if !strings.HasPrefix(out.String(), test.out) || notes.String() != test.notes {
