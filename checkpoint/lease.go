@@ -19,16 +19,17 @@ import (
 
 const leaseSchema = 1
 
-// defaultTTL outlives the difference between most clocks, and the pauses of
-// most programs.
-const defaultTTL = 5 * time.Minute
+const (
+	defaultTTL = 5 * time.Minute // longer than the pauses of most programs
+	maxTTL     = 10 * 365 * 24 * time.Hour
+)
 
 // LeaseOptions change a lease. Nil and zero values are the defaults.
 type LeaseOptions struct {
 	// TTL is for how long the lease outlives a holder that died; it is
-	// renewed three times as often. Whoever removes compares with its own
-	// clock: TTL must exceed the difference between the clocks of the
-	// machines. Default: five minutes.
+	// renewed three times as often. It is measured by the clock of the
+	// storage, which dates the files, so that the clocks of the machines need
+	// not agree. Default: five minutes.
 	TTL time.Duration
 	// Holder is what people are told about who holds it. Default: the
 	// process and its host.

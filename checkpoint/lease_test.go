@@ -138,15 +138,19 @@ func TestALeaseWhereOneMayNotWriteIsAnError(t *testing.T) {
 // TestLeasesOfTheDeadRunOut: expired ones count for nothing, and are removed
 // when no clock can make them valid any more.
 func TestLeasesOfTheDeadRunOut(t *testing.T) {
-	dir := mem.Dir()
+	synctest.Test(t, testLeasesOfTheDead)
+}
+
+func testLeasesOfTheDead(t *testing.T) {
+	dir := mem.Dir() // at 2000-01-01, as the bubble has it
 	lease := func(id, text string) { writeFile(t, dir, leasePrefix("ckpt-1")+id+leaseSuffix, text) }
-	lease("A", `{"schema":1,"path":"ckpt-1","holder":"a","expires":"2026-01-01T12:00:00Z"}`)
-	lease("B", `{"schema":1,"path":"ckpt-1","holder":"b","expires":"2026-01-01T13:30:00Z"}`)
+	lease("A", `{"schema":1,"path":"ckpt-1","holder":"a","ttl_seconds":43200,"expires":"2026-01-01T12:00:00Z"}`)
+	lease("B", `{"schema":1,"path":"ckpt-1","holder":"b","ttl_seconds":48600,"expires":"1970-01-01T12:00:00Z"}`)
 	for _, test := range []struct{ now, want, left string }{
-		{"2026-01-01T11:59:59Z", "a and b", "AB"},
-		{"2026-01-01T12:00:00Z", "b", "AB"},
-		{"2026-01-01T13:00:01Z", "b", "B"},
-		{"2026-01-01T14:30:01Z", "", ""},
+		{"2000-01-01T11:59:59Z", "a and b", "AB"},
+		{"2000-01-01T12:00:00Z", "b", "AB"},
+		{"2000-01-01T13:00:01Z", "b", "B"},
+		{"2000-01-01T14:30:01Z", "", ""},
 	} {
 		now, err := time.Parse(time.RFC3339, test.now)
 		if err != nil {
@@ -171,6 +175,47 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 	found, err := holders(background(), dir, time.Now, func(string) bool { return true })
 	if err != nil || found["ckpt-1"] == "" {
 		t.Errorf("holders = %v, %v, want one that cannot be read", found, err)
+	}
+}
+
+// TestLeasesNeedNoCommonClock: a reader's clock, or that of who sweeps, may be
+// days off; the storage's counts. The lease of a reader that died ends.
+//
+// Proves D28.
+func TestLeasesNeedNoCommonClock(t *testing.T) {
+	for _, off := range []time.Duration{-100 * time.Hour, 0, 100 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := mem.Dir()
+			skewed := func() time.Time { return time.Now().Add(off) }
+			c, _ := one(1)
+			m, err := NewManager(background(), c, dir, &ManagerOptions{MaxToKeep: 1, Now: skewed})
+			must(t, err)
+			mustSave(t, m, nil)
+			ctx, die := context.WithCancel(background())
+			reader := storage.WithTrace(dir, func(line string) {
+				if ctx.Err() != nil && strings.HasPrefix(line, "create ") {
+					<-t.Context().Done() // dead
+				}
+			})
+			l, err := TakeLease(background(), reader, "ckpt-1", &LeaseOptions{Now: func() time.Time { return skewed().Add(-2 * off) }})
+			must(t, err)
+			time.Sleep(time.Hour) // of the bubble
+			mustSave(t, m, nil)
+			wantPaths(t, "on disk while it is leased", onDisk(t, dir), "ckpt-1", "ckpt-2")
+			die()
+			time.Sleep(defaultTTL + defaultTTL/2)
+			mustSave(t, m, nil)
+			wantPaths(t, "on disk when the reader is dead", onDisk(t, dir), "ckpt-3")
+			must(t, m.Close(background()))
+			go func() { _ = l.Release(background()) }() // with the end of the test
+		})
+	}
+}
+
+// TestOnAFullDiskNoLeaseHasRunOut: what time it is cannot be seen.
+func TestOnAFullDiskNoLeaseHasRunOut(t *testing.T) {
+	if now := placeTime(background(), storage.ReadOnly(mem.Dir()))(); !now.IsZero() {
+		t.Errorf("time = %v, want none", now)
 	}
 }
 

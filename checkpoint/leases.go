@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -61,7 +62,34 @@ func holderOf(ctx context.Context, dir storage.Dir, info storage.Info, now time.
 	return l.Holder, nil
 }
 
-// readLease reads the file of a lease.
+// ttl returns for how long the lease's file counts.
+func (l leaseJSON) ttl() time.Duration {
+	if !(l.Seconds > 0) {
+		return defaultTTL
+	}
+	return time.Duration(min(l.Seconds, maxTTL.Seconds()) * float64(time.Second))
+}
+
+// placeTime returns the clock of dir, which has dated the files of the leases,
+// as a file shows that is written to see it. Who holds a lease and who removes
+// then need not agree about the time. Where that cannot be found out, on a disk
+// that is full, no lease has run out.
+func placeTime(ctx context.Context, dir storage.Dir) func() time.Time {
+	return func() (now time.Time) {
+		probe := dirlock.Leases + "/now-" + rand.Text()
+		if storage.WriteFileSoon(ctx, dir, probe, nil) != nil {
+			return time.Time{}
+		}
+		err := shelf.EachFile(ctx, dir, probe, func(info storage.Info) { now = info.ModTime })
+		if removed := dir.Remove(context.WithoutCancel(ctx), probe); err != nil || removed != nil {
+			return time.Time{}
+		}
+		return now
+	}
+}
+
+// readLease reads the file of a lease. When it runs out is by the clock of the
+// place.
 func readLease(ctx context.Context, dir storage.Dir, info storage.Info) (leaseJSON, error) {
 	text, err := readBounded(ctx, dir, info.Name, maxLease)
 	if err != nil && unlessIO(err) != nil {
@@ -72,26 +100,33 @@ func readLease(ctx context.Context, dir storage.Dir, info storage.Info) (leaseJS
 		// Whoever wrote this means something by it, if only for a while.
 		l = leaseJSON{Holder: "somebody whose lease cannot be read", Expires: info.ModTime.Add(defaultTTL)}
 	}
+	if !info.ModTime.IsZero() {
+		l.Expires = info.ModTime.Add(l.ttl())
+	}
 	l.Holder = cmp.Or(l.Holder, "somebody who gives no name")
 	return l, nil
 }
 
-// tidyLeases removes the leases that ran out long ago: their holders died. By
-// the clock of a holder that is behind, one may seem to have run out that has
-// not; it would only be written again. What fails is left for the next time.
+// tidyLeases removes the leases that ran out long ago: their holders died. Of one
+// that was only asleep it is written again. Now and then a probe for the time
+// stays behind when its process dies; it goes too. What fails is left for the next time.
 func tidyLeases(ctx context.Context, dir storage.Dir, now func() time.Time) error {
 	var files []storage.Info
 	err := shelf.EachFile(ctx, dir, dirlock.Leases+"/", func(info storage.Info) {
-		if _, ok := leased(info.Name); ok {
+		if _, ok := leased(info.Name); ok || strings.HasPrefix(info.Name, dirlock.Leases+"/now-") {
 			files = append(files, info)
 		}
 	})
+	if len(files) == 0 {
+		return err
+	}
+	long := now().Add(-time.Hour)
 	for _, info := range files {
 		if err != nil {
 			return err
 		}
 		var holder string
-		if holder, err = holderOf(ctx, dir, info, now().Add(-time.Hour)); err == nil && holder == "" {
+		if holder, err = holderOf(ctx, dir, info, long); err == nil && holder == "" {
 			if err = dir.Remove(ctx, info.Name); errors.Is(err, fs.ErrNotExist) {
 				err = nil
 			}

@@ -60,7 +60,7 @@ func (m *Manager) ask(ctx context.Context, victims []ledger.Judged) error {
 	isVictim := func(p string) bool {
 		return slices.ContainsFunc(victims, func(c ledger.Judged) bool { return c.Path == p })
 	}
-	held, err := holders(ctx, m.dir, m.o.Now, isVictim)
+	held, err := holders(ctx, m.dir, placeTime(ctx, m.out), isVictim)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
@@ -209,18 +210,21 @@ func TestALeasedCheckpointGoesLater(t *testing.T) {
 	wantPaths(t, "on disk after Release", onDisk(t, dir), "ckpt-4")
 }
 
-// TestTheLeaseOfADeadReaderEnds when it runs out.
+// TestTheLeaseOfADeadReaderEnds when it runs out, by the clock of the place.
 func TestTheLeaseOfADeadReaderEnds(t *testing.T) {
-	dir, now := mem.Dir(), at(1000)
-	c, _ := one(1)
-	m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1, Now: now.tick})
-	mustSave(t, m, nil)
-	writeFile(t, dir, leasePrefix("ckpt-1")+"DEAD.json", `{"holder":"gone","expires":"1970-01-01T00:20:00Z"}`)
-	mustSave(t, m, nil)
-	wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2")
-	now.set(1200)
-	mustSave(t, m, nil)
-	wantPaths(t, "on disk at 1200 s", onDisk(t, dir), "ckpt-3")
+	synctest.Test(t, func(t *testing.T) {
+		dir := mem.Dir()
+		c, _ := one(1)
+		m := newManager(t, c, dir, &ManagerOptions{MaxToKeep: 1})
+		mustSave(t, m, nil)
+		writeFile(t, dir, leasePrefix("ckpt-1")+"DEAD.json", `{"holder":"gone","ttl_seconds":200,"expires":"1970-01-01T00:20:00Z"}`)
+		time.Sleep(199 * time.Second) // of the bubble
+		mustSave(t, m, nil)
+		wantPaths(t, "on disk", onDisk(t, dir), "ckpt-1", "ckpt-2")
+		time.Sleep(time.Second)
+		mustSave(t, m, nil)
+		wantPaths(t, "on disk after 200 s", onDisk(t, dir), "ckpt-3")
+	})
 }
 
 func TestPinOfWhatIsNotThere(t *testing.T) {

@@ -59,18 +59,18 @@ func PlanPrune(ctx context.Context, dir storage.Dir, policy retention.Policy, o 
 	if p.o.Now == nil {
 		p.o.Now = time.Now
 	}
-	if err := p.make(ctx); err != nil {
+	if err := p.make(ctx, p.o.Now); err != nil { // a look writes nothing, also not to see the time
 		return nil, fmt.Errorf("plan: %w", err)
 	}
 	return p, nil
 }
 
-func (p *Plan) make(ctx context.Context) error {
+func (p *Plan) make(ctx context.Context, leaseTime func() time.Time) error {
 	list, err := List(ctx, p.dir, &ListOptions{Receipts: true})
 	if err != nil {
 		return err
 	}
-	held, err := holders(ctx, p.dir, p.o.Now, func(string) bool { return true })
+	held, err := holders(ctx, p.dir, leaseTime, func(string) bool { return true })
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (p *Plan) Do(ctx context.Context) error {
 }
 
 func (p *Plan) doAlone(ctx context.Context, dir storage.Dir) error {
-	if err := p.check(ctx); err != nil {
+	if err := p.check(ctx, dir); err != nil {
 		return err
 	}
 	var paths []string
@@ -232,9 +232,9 @@ func (p *Plan) doAlone(ctx context.Context, dir storage.Dir) error {
 }
 
 // check makes the plan anew and compares.
-func (p *Plan) check(ctx context.Context) error {
+func (p *Plan) check(ctx context.Context, dir storage.Dir) error {
 	now := &Plan{dir: p.dir, policy: p.policy, o: p.o}
-	if err := now.make(ctx); err != nil {
+	if err := now.make(ctx, placeTime(ctx, dir)); err != nil {
 		return err
 	}
 	for i, c := range now.Checkpoints {

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -38,7 +37,7 @@ func whyHeld(ctx context.Context, dir storage.Dir, path string) (string, error) 
 	case r.Pinned != "":
 		return "pinned: " + r.Pinned, nil
 	}
-	leases, err := holders(ctx, dir, time.Now, func(p string) bool { return p == path })
+	leases, err := holders(ctx, dir, placeTime(ctx, dir), func(p string) bool { return p == path })
 	if by := leases[path]; by != "" {
 		return "leased by " + by, err
 	}
