@@ -17,13 +17,13 @@ import (
 
 // look looks at what a power cut left: as a reader, then as the next writer, and
 // then again after another cut, which loses what that has not flushed.
-func (p *power) look(pt point, at string, left *vfstest.Strict, deep int) {
+func (p *power) look(pt point, at string, left *vfstest.Strict) {
 	p.Helper()
 	before := left.Clone()
 	l := &looker{p: p, model: pt.model, disk: left, dir: local.DirOn(left, strictRoot)}
 	l.read("a reader")
 	if len(l.problems) == 0 {
-		l.write()
+		l.goOn()
 	}
 	if len(l.problems) == 0 {
 		return
@@ -32,12 +32,9 @@ func (p *power) look(pt point, at string, left *vfstest.Strict, deep int) {
 	for i, item := range pt.disk.Pending() {
 		lines = append(lines, fmt.Sprintf("%d %s", i, item))
 	}
-	p.Errorf("power cut %q after %q; repeat it with %s='%s'\nfound: %s\nwanted: %s\nnot flushed:\n  %s\nleft: %v", at, pt.op, cutEnv, at,
-		strings.Join(l.problems, "\n       "), p.wanted(pt.model), strings.Join(lines, "\n  "), strictNames(before, "/"))
-}
-
-func (p *power) wanted(m model) string {
-	return fmt.Sprintf("%+v, under way %+v, possible %v", m.list, m.begun, m.were)
+	p.Errorf("power cut %q after %q; repeat it with %s='%s'\nfound: %s\nwanted: %+v, under way %+v, possible %v\nnot flushed:\n  %s\nleft:\n  %s",
+		at, pt.op, cutEnv, at, strings.Join(l.problems, "\n       "), pt.model.lists, pt.model.begun, pt.model.were,
+		strings.Join(lines, "\n  "), strings.Join(strictNames(before, "/"), "\n  "))
 }
 
 func strictNames(disk *vfstest.Strict, dir string) (names []string) {
@@ -72,14 +69,16 @@ func (l *looker) wrong(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Sprintf(format, args...))
 }
 
-// lists returns the lists that may be true: that of what was acknowledged, and
+// lists returns the lists that may be true: those of what was acknowledged, and
 // those with the first one, two ... of what was under way.
-func (l *looker) lists() [][]acked {
-	list := slices.DeleteFunc(slices.Clone(l.model.list), func(s acked) bool { return s.going })
-	lists := [][]acked{list}
-	for _, s := range l.model.begun {
-		list = l.p.after(list, s)
+func (l *looker) lists() (lists [][]acked) {
+	for _, list := range l.model.lists {
+		list = slices.DeleteFunc(slices.Clone(list), func(s acked) bool { return s.going })
 		lists = append(lists, list)
+		for _, s := range l.model.begun {
+			list = l.p.after(list, s)
+			lists = append(lists, list)
+		}
 	}
 	return lists
 }
@@ -99,7 +98,7 @@ func (l *looker) newest(valid bool) (serials []float32, none bool) {
 		}
 		none = none || !found
 	}
-	for _, s := range l.model.list {
+	for _, s := range slices.Concat(l.model.lists...) {
 		if s.going {
 			serials = append(serials, s.serial)
 		}
@@ -206,11 +205,16 @@ func (l *looker) readAll(who string, more []acked) {
 			continue
 		}
 		found[e.Path] = serial
-		if may := l.model.were[e.Path]; !slices.Contains(may, serial) && !among2(more, e.Path, serial) {
+		if may := l.model.were[e.Path]; !slices.Contains(may, serial) && !isAmong(more, e.Path, serial) {
 			l.wrong("%s: %s holds %v, want one of %v", who, e.Path, serial, may)
 		}
 	}
 	paths, floor := l.required(more...)
+	for _, s := range l.p.foreign {
+		if got, err := l.restore(s.path); err != nil || got != s.serial {
+			l.wrong("%s: the neighbour %s holds %v, %v, want %v", who, s.path, got, err, s.serial)
+		}
+	}
 	for path, may := range paths {
 		serial, there := found[path]
 		if !there {
@@ -228,7 +232,7 @@ func (l *looker) readAll(who string, more []acked) {
 	}
 }
 
-func among2(list []acked, path string, serial float32) bool {
+func isAmong(list []acked, path string, serial float32) bool {
 	return slices.ContainsFunc(list, func(s acked) bool { return s.path == path && s.serial == serial })
 }
 
@@ -256,15 +260,9 @@ func (l *looker) readMarks(who string, s acked) {
 
 const nextSerial = 500
 
-// write checks that the next writer can go on.
-func (l *looker) write() {
-	l.disk.Advance(2 * time.Hour) // temporary files are given up for dead
-	next := acked{path: l.p.plain, serial: nextSerial, loss: nextSerial}
-	if l.p.plain == "" {
-		next.path = l.writeManaged()
-	} else {
-		l.writePlain()
-	}
+// goOn checks what the next writer does, and leaves.
+func (l *looker) goOn() {
+	next := acked{path: l.write(), serial: nextSerial, loss: nextSerial}
 	if len(l.problems) > 0 {
 		return
 	}
@@ -273,6 +271,16 @@ func (l *looker) write() {
 	l.disk = l.disk.Crash(vfstest.LoseAll())
 	l.dir = local.DirOn(l.disk, strictRoot)
 	l.read("a reader after the next save and another cut", next)
+}
+
+// write saves once, as the next writer. It returns as what.
+func (l *looker) write() string {
+	l.disk.Advance(2 * time.Hour) // temporary files are given up for dead
+	if l.p.plain == "" {
+		return l.writeManaged()
+	}
+	l.writePlain()
+	return l.p.plain
 }
 
 func (l *looker) writePlain() {
@@ -310,27 +318,34 @@ func (l *looker) writeManaged() string {
 	if err != nil {
 		l.wrong("Save = %v", err)
 	}
-	if slices.ContainsFunc(l.model.list, func(s acked) bool { return s.path == path }) {
+	known := 0
+	for _, list := range l.model.lists {
+		if slices.ContainsFunc(list, func(s acked) bool { return s.path == path && !s.going }) {
+			known++
+		}
+	}
+	if known == len(l.model.lists) {
 		l.wrong("Save = %q, which was acknowledged before", path)
 	}
 	l.managed(m)
 	return path
 }
 
-// managed checks that the manager knows all checkpoints of its name.
+// managed checks that the manager knows all checkpoints of its name, but those
+// that stay for a reason of their own.
 func (l *looker) managed(m *Manager) {
 	sets, err := shelf.Scan(background(), l.dir, m.l.Name+"-")
 	if err != nil {
 		l.wrong("%v", err)
 	}
 	for path, s := range sets {
-		if l.lonely(s) {
+		if l.lonely(s) || l.going(path) {
 			continue
 		}
 		if _, mine := filename.NumberOf(m.l.Name, path); !mine || slices.Contains(m.Checkpoints(), path) {
 			continue
 		}
-		if r, err := ReadReceipt(background(), l.dir, path); err != nil || r.Kept == "" && r.Writer == WriterManager {
+		if r, err := ReadReceipt(background(), l.dir, path); err != nil || r.Kept+r.Retained+r.Pinned == "" && r.Writer == WriterManager {
 			l.wrong("nobody manages %s, %v", path, err)
 		}
 	}
@@ -341,6 +356,12 @@ func (l *looker) managed(m *Manager) {
 // being written. Where names reach the disk in order it does not come to that.
 func (l *looker) lonely(s *shelf.Set) bool {
 	return !l.p.journal && s.Index == nil && s.Receipt == nil && !strings.HasSuffix(s.Path, filename.RecoverySuffix)
+}
+
+// going reports whether somebody has begun to remove the checkpoint path: the
+// state file forgets it first.
+func (l *looker) going(path string) bool {
+	return slices.ContainsFunc(slices.Concat(l.model.lists...), func(s acked) bool { return s.going && s.path == path })
 }
 
 // leftovers checks that nothing is left of what was under way.

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -38,14 +39,19 @@ type acked struct {
 }
 
 // model is what must be there after a power cut.
+//
+// After a power cut it may be unknown whether what was under way is there. Then
+// there are several lists, of which one is true.
 type model struct {
-	list  []acked              // acknowledged and not removed by a rule, oldest first
+	lists [][]acked            // acknowledged and not removed by a rule, oldest first
 	begun []acked              // not acknowledged
 	were  map[string][]float32 // what a path may hold, if anything
 }
 
+func newModel() model { return model{lists: [][]acked{nil}, were: make(map[string][]float32)} }
+
 func (m model) clone() model {
-	c := model{list: slices.Clone(m.list), begun: slices.Clone(m.begun), were: make(map[string][]float32)}
+	c := model{lists: slices.Clone(m.lists), begun: slices.Clone(m.begun), were: make(map[string][]float32)}
 	for p, s := range m.were {
 		c.were[p] = slices.Clone(s)
 	}
@@ -67,6 +73,7 @@ type power struct {
 	ckpt    Options
 	plain   string                // not a manager's: a checkpoint of this path is written again and again
 	keeps   func([]acked) []acked // what the rules keep of a list; nil: MaxToKeep's
+	foreign []acked               // not the manager's, to be left alone
 	journal bool                  // names reach the disk in order
 	disk    *vfstest.Strict
 	dir     storage.Dir
@@ -80,10 +87,14 @@ type power struct {
 	model   model
 	version int
 	points  []point
+
+	at     string // of a recovery: the cut before it
+	tried  int
+	states map[string]bool
 }
 
 func newPower(t *testing.T, disk *vfstest.Strict) *power {
-	p := &power{T: t, disk: disk, dir: local.DirOn(disk, strictRoot), now: at(1000), model: model{}.clone()}
+	p := &power{T: t, disk: disk, dir: local.DirOn(disk, strictRoot), now: at(1000), model: newModel()}
 	return p
 }
 
@@ -177,7 +188,7 @@ func (p *power) saved() {
 				m.were[s.path] = append(m.were[s.path], b.serial)
 			}
 		}
-		m.list = p.kept(p.after(m.list, s))
+		m.each(func(list []acked) []acked { return p.kept(p.after(list, s)) })
 	})
 }
 
@@ -220,14 +231,25 @@ func (p *power) save(path string, serial float32, o *SaveOptions) {
 	p.saved()
 }
 
+// each changes every list.
+func (m *model) each(change func([]acked) []acked) {
+	lists := make([][]acked, len(m.lists))
+	for i, list := range m.lists {
+		lists[i] = change(slices.Clone(list))
+	}
+	m.lists = lists
+}
+
 // where changes what is remembered of a checkpoint.
 func (m *model) where(path string, change func(*acked)) {
-	m.list = slices.Clone(m.list)
-	for i := range m.list {
-		if m.list[i].path == path {
-			change(&m.list[i])
+	m.each(func(list []acked) []acked {
+		for i := range list {
+			if list[i].path == path {
+				change(&list[i])
+			}
 		}
-	}
+		return list
+	})
 }
 
 // mark runs what sets or takes away a mark of a checkpoint.
@@ -264,7 +286,9 @@ func (p *power) removal(do func() error, paths ...string) {
 		p.Fatalf("remove %v = %v", paths, err)
 	}
 	p.change("acknowledged", func(m *model) {
-		m.list = slices.DeleteFunc(slices.Clone(m.list), func(s acked) bool { return s.going })
+		m.each(func(list []acked) []acked {
+			return slices.DeleteFunc(list, func(s acked) bool { return s.going })
+		})
 	})
 }
 
@@ -272,34 +296,80 @@ func (p *power) removal(do func() error, paths ...string) {
 const maxFailures = 5
 
 // cutEverywhere cuts the power at every point, and looks at what is left.
-// Further cuts, in what the next writer does then, it makes as deep as told.
-func (p *power) cutEverywhere(deep int) {
-	random := torture.Times(32, 500)
-	tried, states := 0, make(map[string]bool)
+func (p *power) cutEverywhere() {
+	p.Helper()
+	p.cutAll(torture.Times(32, 500), 1, 0)
+	p.Logf("%d points, %d cuts, %d different states", len(p.points), p.tried, len(p.states))
+	torture.Count(p.T, "crash states", p.tried)
+}
+
+// cutTwice cuts the power again in what the next writer does then, at some of
+// the states that the first cut has left, or all; and in some of these again.
+func (p *power) cutTwice(every int) {
+	p.Helper()
+	p.cutAll(0, torture.Times(every, 4), 2)
+	p.Logf("%d points, %d cuts", len(p.points), p.tried)
+	torture.Count(p.T, "crash states in recoveries", p.tried)
+}
+
+// cutAll tries random cuts besides those that are not. At every so many
+// different states it looks deeper.
+func (p *power) cutAll(random, every, deep int) {
+	p.Helper()
+	p.states = make(map[string]bool)
 	for n, pt := range p.points {
 		for cut := range allCuts(pt.disk, random) {
-			at := fmt.Sprintf("%d %s", n, cut.Name)
-			if only := os.Getenv(cutEnv); only != "" && only != at {
+			at := p.at + fmt.Sprintf("%d %s", n, cut.Name)
+			if only := os.Getenv(cutEnv); only != "" && only != at && !strings.HasPrefix(only, at+", ") {
 				continue
 			}
-			tried++
+			p.tried++
 			left := pt.disk.Crash(cut)
 			if cut.Name == killed {
 				left = pt.disk.Clone()
 			}
 			key := fmt.Sprintf("%x %d", left.Digest(unread), pt.version)
-			if states[key] && cut.Name != killed {
+			if p.states[key] && (cut.Name != killed || deep > 0) {
 				continue
 			}
-			states[key] = true
-			p.look(pt, at, left, deep)
+			p.states[key] = true
+			if deep > 0 && len(p.states)%every == 0 {
+				p.recover(pt, at, left, deep)
+			} else if deep == 0 || p.at != "" {
+				p.look(pt, at, left)
+			}
 			if p.Failed() {
 				return
 			}
 		}
 	}
-	p.Logf("%d points, %d cuts, %d different states", len(p.points), tried, len(states))
-	torture.Count(p.T, "crash states", tried)
+}
+
+// recover lets the next writer go on, as look does, and cuts the power in that.
+func (p *power) recover(pt point, at string, left *vfstest.Strict, deep int) {
+	p.Helper()
+	dry := &looker{p: p, model: pt.model, disk: left.Clone()}
+	dry.dir = local.DirOn(dry.disk, strictRoot)
+	path := dry.write()
+	if len(dry.problems) > 0 {
+		p.look(pt, at, left)
+		return
+	}
+	q := newPower(p.T, left)
+	q.o, q.ckpt, q.plain, q.keeps, q.journal, q.foreign = p.o, p.ckpt, p.plain, p.keeps, p.journal, p.foreign
+	q.model, q.at = pt.model.clone(), at+", "
+	q.model.lists, q.model.begun = (&looker{p: p, model: pt.model}).lists(), nil
+	q.record()
+	next := acked{path: path, serial: nextSerial, loss: nextSerial}
+	q.change("recovery begins", func(m *model) {
+		m.begun = []acked{next}
+		m.were[path] = append(m.were[path], nextSerial)
+	})
+	l := &looker{p: q, model: pt.model, disk: left, dir: q.dir}
+	l.write()
+	q.saved()
+	q.cutAll(2, 9, deep-1)
+	p.tried += q.tried
 }
 
 // unread tells the files whose bytes nobody reads.
@@ -310,7 +380,7 @@ func unread(name string) bool {
 const killed = "killed"
 
 // allCuts are the power cuts, and the end of the process by itself.
-func allCuts(disk *vfstest.Strict, random int) func(func(vfstest.Cut) bool) {
+func allCuts(disk *vfstest.Strict, random int) iter.Seq[vfstest.Cut] {
 	return func(yield func(vfstest.Cut) bool) {
 		for cut := range disk.Cuts(random, 1) {
 			if !yield(cut) {

@@ -42,10 +42,12 @@ type StrictOptions struct {
 	// file under both names, as one that is made of a link and an unlink does;
 	// never under neither.
 	WholeRenames bool
-	// Windows refuses to rename, replace and unlink files that are open, and
-	// has no SyncDir. Names go through a journal as NTFS's: of changes that
+	// Journal is for file systems that keep the order of names: of those that
 	// were not flushed a power cut leaves the first few, and a Sync of any
-	// file flushes all before it.
+	// file or directory flushes all before it.
+	Journal bool
+	// Windows refuses to rename, replace and unlink files that are open, has no
+	// SyncDir, and has a Journal, as NTFS does.
 	Windows bool
 }
 
@@ -72,6 +74,7 @@ func NewStrict(o *StrictOptions) *Strict {
 	s := &Strict{now: time.Unix(1.7e9, 0).UTC(), nodes: make(map[int]*node), open: make(map[int]int), locks: make(map[int]*strictFile)}
 	if o != nil {
 		s.o = *o
+		s.o.Journal = o.Journal || o.Windows
 	}
 	s.last = rootNode
 	s.nodes[rootNode] = &node{dir: true, seen: emptyDir(), durable: emptyDir(), modTime: s.now, perm: 0o777}

@@ -110,7 +110,7 @@ func (s *Strict) allBut(i int) Cut {
 	lost := map[int]bool{i: true}
 	id := s.items[i].id
 	for k, it := range s.items {
-		if it.needs == id || s.o.Windows && it.kind == nameOf && s.items[i].kind == nameOf && k > i {
+		if it.needs == id || s.o.Journal && it.kind == nameOf && s.items[i].kind == nameOf && k > i {
 			lost[k] = true
 		}
 	}

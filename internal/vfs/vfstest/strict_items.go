@@ -103,7 +103,7 @@ func (s *Strict) bind(first, second int) {
 func (s *Strict) flush(ino int) {
 	fates := make([]Fate, len(s.items))
 	for k, i := range s.items {
-		if i.node == ino || s.o.Windows && i.kind == nameOf {
+		if i.node == ino || s.o.Journal && i.kind == nameOf {
 			fates[k] = Kept
 		}
 	}
@@ -140,7 +140,7 @@ func (s *Strict) keepNeeded(fates []Fate) {
 			}
 		}
 	}
-	if s.o.Windows {
+	if s.o.Journal {
 		s.keepInOrder(fates)
 	}
 }
