@@ -292,9 +292,6 @@ func (p *power) removal(do func() error, paths ...string) {
 	})
 }
 
-// maxFailures bounds what is told: one mistake shows in thousands of states.
-const maxFailures = 5
-
 // cutEverywhere cuts the power at every point, and looks at what is left.
 func (p *power) cutEverywhere() {
 	p.Helper()
