@@ -37,7 +37,8 @@ type FixOptions struct {
 	State bool
 	// Only chooses the findings to mend. Default: all that are fixable.
 	Only func(Finding) bool
-	// Tell is told of each finding after it was mended, or why it was not.
+	// Tell is told of each finding after it was mended, or why it could not be.
+	// An error that ends Fix is returned instead.
 	Tell func(Finding, error)
 }
 
@@ -189,17 +190,20 @@ func (f *fixer) next() []Finding {
 
 func key(g Finding) string { return fmt.Sprintf("%s\x00%s\x00%q", g.Kind, g.Path, g.Files) }
 
+// mend mends one. That it turns out to be damaged beyond that ends nothing, it
+// stays to be told; an error of the place ends all.
 func (f *fixer) mend(ctx context.Context, g Finding) error {
 	f.tried[key(g)] = true
 	err := g.mend(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		f.mended(g)
-		return nil
-	}
-	if f.o.Tell != nil {
+	case unlessDamage(err) != nil:
+		return fmt.Errorf("%s: %w", g.What, err)
+	case f.o.Tell != nil:
 		f.o.Tell(g, err)
 	}
-	return fmt.Errorf("%s: %w", g.What, err)
+	return nil
 }
 
 func (f *fixer) mended(g Finding) {

@@ -97,7 +97,9 @@ func (a *app) doctor(ctx context.Context, arg string, o *doctor.Options, fix str
 // mend lets doctor mend what it has found, and tells of each as it is done.
 func (a *app) mend(ctx context.Context, p place, r *doctor.Report, fix string) (*doctor.Report, error) {
 	after, err := r.Fix(ctx, &doctor.FixOptions{State: fix == fixState, Tell: func(f doctor.Finding, err error) {
-		if err == nil && !a.json {
+		if err != nil {
+			a.note(fmt.Sprintf("%s, and cannot be mended: %s", f.What, sentence(err)))
+		} else if !a.json {
 			a.printFinding("mended", green, f)
 			// An error stays with the writer until Main flushes it again.
 			_ = a.out.Flush()
