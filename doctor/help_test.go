@@ -15,6 +15,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/doctor"
+	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -74,12 +75,29 @@ type folder struct {
 func newFolder(t *testing.T, saves int) folder {
 	t.Helper()
 	f := folder{t: t, root: t.TempDir()}
-	f.Dir = local.Dir(f.root)
+	f.Dir = local.DirOn(unflushed{vfs.OS()}, f.root)
 	if saves > 0 {
 		train(t, f.Dir, saves, nil)
 	}
 	return f
 }
+
+// unflushed spares the disk the flushes of tests that cut no power.
+type unflushed struct{ vfs.FS }
+
+func (unflushed) SyncDir(string) error { return nil }
+
+func (u unflushed) OpenFile(name string, flag int, perm fs.FileMode) (vfs.File, error) {
+	f, err := u.FS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return unflushedFile{f}, nil
+}
+
+type unflushedFile struct{ vfs.File }
+
+func (unflushedFile) Sync() error { return nil }
 
 func (f folder) must(err error) {
 	f.t.Helper()
@@ -173,14 +191,6 @@ func (f folder) fix(r *doctor.Report, o *doctor.FixOptions) *doctor.Report {
 	after, err := r.Fix(f.t.Context(), o)
 	f.must(err)
 	return after
-}
-
-// latest returns what the state file names.
-func (f folder) state() checkpoint.State {
-	f.t.Helper()
-	s, err := checkpoint.ReadState(f.t.Context(), f.Dir)
-	f.must(err)
-	return s
 }
 
 // restorable reads every checkpoint that passes all checksums: path and value.

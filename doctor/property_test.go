@@ -14,7 +14,6 @@ import (
 	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/doctor"
 	"github.com/ckpt-dev/ckpt/internal/torture"
-	"github.com/ckpt-dev/ckpt/storage/local"
 )
 
 // sick returns a directory with all that doctor knows of: checkpoints of two
@@ -50,8 +49,7 @@ func TestRandomDamageLosesNothing(t *testing.T) {
 	for range torture.Times(1, 40) {
 		rapid.Check(t, func(r *rapid.T) {
 			n++
-			f := folder{t: t, root: t.TempDir()}
-			f.Dir = local.Dir(f.root)
+			f := newFolder(t, 0)
 			f.fill(healthy)
 			log := f.harm(r)
 			defer func() {

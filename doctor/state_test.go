@@ -1,0 +1,142 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/doctor"
+	"github.com/ckpt-dev/ckpt/storage"
+)
+
+// mended returns the state file that is written in the place of another.
+func mended(f folder, text string) string {
+	f.t.Helper()
+	f.write("checkpoint", text)
+	f.fix(f.examine(nil), nil)
+	return f.read("checkpoint")
+}
+
+// TestStateFileIsAsItWas breaks one line after the other, each of which the
+// others or the receipts make up for.
+func TestStateFileIsAsItWas(t *testing.T) {
+	f := newFolder(t, 3)
+	train(t, f.Dir, 2, &checkpoint.ManagerOptions{MaxToKeep: 2})
+	want := f.read("checkpoint")
+	lines := strings.SplitAfter(want, "\n")
+	for i, line := range lines[:len(lines)-2] { // nothing else knows the last preserved time
+		broken := strings.Join(lines[:i], "") + strings.Replace(line, ": ", ": !", 1) + strings.Join(lines[i+1:], "")
+		if got := mended(f, broken); got != want {
+			t.Errorf("of\n%s\nit becomes\n%s\nwant\n%s", broken, got, want)
+		}
+	}
+}
+
+// TestStateFileOfAnotherProgramKeepsItsTimes: without receipts only what is left
+// of the file tells which of its checkpoints are managed, and since when.
+func TestStateFileOfAnotherProgramKeepsItsTimes(t *testing.T) {
+	f := newFolder(t, 3)
+	f.remove("ckpt-1.receipt.json", "ckpt-2.receipt.json", "ckpt-3.receipt.json")
+	f.must(checkpoint.WriteState(t.Context(), f.Dir, checkpoint.State{
+		ModelCheckpointPath: "ckpt-3", AllModelCheckpointPaths: []string{"ckpt-1", "ckpt-3"},
+		AllModelCheckpointTimestamps: []time.Time{time.Unix(1000, 0), time.Unix(3000, 5e8)}, LastPreservedTimestamp: time.Unix(500, 0)}))
+	want := f.read("checkpoint")
+	if got := mended(f, strings.Replace(want, "model_checkpoint_path", "mod\xffl", 1)); got != want {
+		t.Errorf("it becomes\n%s\nwant\n%s", got, want)
+	}
+	if got, want := mended(f, ""), "model_checkpoint_path: \"ckpt-3\"\nall_model_checkpoint_paths: \"ckpt-3\"\n"; got != want {
+		t.Errorf("of nothing it becomes\n%s\nwant one that lists nothing as managed,\n%s", got, want)
+	}
+}
+
+// TestPinnedAndKeptCheckpointsAreNotListed: a TensorFlow manager would remove
+// them.
+func TestPinnedAndKeptCheckpointsAreNotListed(t *testing.T) {
+	f := newFolder(t, 4)
+	f.must(checkpoint.Pin(t.Context(), f.Dir, "ckpt-2", "mine"))
+	for p, change := range map[string]func(*checkpoint.Receipt){
+		"ckpt-1": func(r *checkpoint.Receipt) { r.Kept = "every hour" },
+		"ckpt-3": func(r *checkpoint.Receipt) { r.Retained = "the best" },
+	} {
+		r, err := checkpoint.ReadReceipt(t.Context(), f.Dir, p)
+		f.must(err)
+		change(&r)
+		f.must(checkpoint.WriteReceipt(t.Context(), f.Dir, p, r))
+	}
+	got := mended(f, "")
+	for p, want := range map[string]int{"ckpt-1": 0, "ckpt-2": 0, "ckpt-3": 0, "ckpt-4": 2} {
+		if n := strings.Count(got, `"`+p+`"`); n != want {
+			t.Errorf("%s is named %d times, want %d, in\n%s", p, n, want, got)
+		}
+	}
+}
+
+// TestNumbersThatWereChosenSayNothingOfAge: the save counters do.
+func TestNumbersThatWereChosenSayNothingOfAge(t *testing.T) {
+	f := newFolder(t, 0)
+	c, _ := one()
+	m, err := checkpoint.NewManager(t.Context(), c, f.Dir, nil)
+	f.must(err)
+	for _, n := range []int64{30, 10, 20} {
+		_, err := m.Save(t.Context(), &checkpoint.SaveOptions{CheckpointNumber: &n})
+		f.must(err)
+	}
+	f.must(m.Close(t.Context()))
+	if r := f.examine(nil); r.Newest != "ckpt-20" || len(r.Findings) > 0 {
+		t.Errorf("newest is %s with %q, want ckpt-20 and nothing found", r.Newest, kinds(r.Findings))
+	}
+	if got := mended(f, ""); !strings.HasPrefix(got, `model_checkpoint_path: "ckpt-20"`) {
+		t.Errorf("the state file becomes\n%s\nwant one that names ckpt-20", got)
+	}
+}
+
+// TestWhatIsReplacedIsKept: once, however often it is mended.
+func TestWhatIsReplacedIsKept(t *testing.T) {
+	f := newFolder(t, 2)
+	const broken = "broken"
+	for range 2 {
+		mended(f, broken)
+	}
+	copies := 0
+	for name, text := range f.all() {
+		if strings.HasPrefix(name, "checkpoint.old-") {
+			copies++
+			if text != broken {
+				t.Errorf("%s holds %q, want %q", name, text, broken)
+			}
+		}
+	}
+	if copies != 1 {
+		t.Errorf("%d copies of the state file, want one", copies)
+	}
+	if r := f.examine(nil); r.Unknown != 0 {
+		t.Errorf("%d files are unknown, want none", r.Unknown)
+	}
+}
+
+// TestMendingNeedsTheLock: another process at work is named.
+func TestMendingNeedsTheLock(t *testing.T) {
+	f := newFolder(t, 2)
+	f.write("checkpoint", "")
+	before := f.all()
+	r, err := doctor.Examine(t.Context(), locked{f.Dir}, nil)
+	f.must(err)
+	if _, err := r.Fix(t.Context(), nil); !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), "process 7 on host") {
+		t.Errorf("Fix() = %v, want %v and by whom", err, storage.ErrLocked)
+	}
+	after := f.all()
+	if len(after) != len(before) || after["checkpoint"] != "" {
+		t.Error("Fix has changed the directory without the lock")
+	}
+}
+
+// locked is a Dir whose lock another process holds.
+type locked struct{ storage.Dir }
+
+func (locked) Lock(context.Context, string) (storage.Held, error) {
+	return nil, fmt.Errorf("%w (process 7 on host)", storage.ErrLocked)
+}
