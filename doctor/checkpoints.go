@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -67,7 +68,7 @@ func (x *examiner) checkSet(ctx context.Context, p string) error {
 // aboutDamage finds the words for a checkpoint that is not whole.
 func (x *examiner) aboutDamage(ctx context.Context, p string, err error) error {
 	f := Finding{Kind: Damaged, Severity: Problem, Path: p, Files: x.filesOf(p), Err: err,
-		What: p + " is damaged", Why: err.Error(), Fix: "nothing: its other tensors can still be read, so it is left as it is"}
+		What: p + " is damaged", Why: err.Error(), Fix: "nothing: its other tensors can still be read. ckpt latest --valid puts it aside if it is the newest"}
 	file := new(fs.PathError)
 	switch {
 	case errors.Is(err, format.ErrCorrupt):
@@ -75,7 +76,7 @@ func (x *examiner) aboutDamage(ctx context.Context, p string, err error) error {
 		f.Kind, f.Severity, f.What = Unsupported, Warning, p+" is of a kind that this program does not know"
 		f.Fix = "nothing"
 	case errors.As(err, &file):
-		f.Kind, f.What = Incomplete, p+" is incomplete: "+x.missing(p)
+		f.Kind, f.What = Incomplete, p+" is incomplete: "+x.missing(p, path.Base(file.Path))
 		f.Fix = "nothing: bring the files back from where they were copied to; the others are left as they are"
 	}
 	if p == x.latest {
@@ -86,8 +87,8 @@ func (x *examiner) aboutDamage(ctx context.Context, p string, err error) error {
 	return failed
 }
 
-// missing names the data files that a checkpoint lacks.
-func (x *examiner) missing(p string) string {
+// missing names the data files that a checkpoint lacks; first is one of them.
+func (x *examiner) missing(p, first string) string {
 	shards := 0
 	have := make(map[int]bool)
 	for _, d := range x.sets[p].Data {
@@ -107,7 +108,7 @@ func (x *examiner) missing(p string) string {
 		}
 	}
 	if len(lack) == 0 {
-		return "its data files are not all there"
+		return first + " is not there"
 	}
 	return strings.Join(lack, ", ") + " of its data files are not there"
 }

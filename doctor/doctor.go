@@ -86,6 +86,7 @@ const (
 	Unsteady        Kind = "unsteady"         // two readings of one file differ
 	Unsupported     Kind = "unsupported"      // a checkpoint that this program cannot judge
 	NoneValid       Kind = "none-valid"       // there are checkpoints, and none passes
+	PutAside        Kind = "put-aside"        // a broken checkpoint that lies in quarantine
 	ReceiptMissing  Kind = "receipt-missing"  // of one that was saved by a manager of ours
 	ReceiptBroken   Kind = "receipt-broken"   // it cannot be understood
 	ReceiptWrong    Kind = "receipt-wrong"    // it is about another checkpoint than lies there

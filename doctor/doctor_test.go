@@ -57,7 +57,7 @@ var cases = []struct {
 	{name: "newest damaged, and the state file may be changed", damage: func(f folder) { f.flip(index3, 0) },
 		found: "damaged state-damaged", left: "damaged", options: doctor.FixOptions{State: true}},
 	{name: "data file cut", damage: func(f folder) { f.write("ckpt-2.data-00000-of-00001", "x") }, found: "damaged", left: "damaged"},
-	{name: "data file missing", damage: func(f folder) { f.remove("ckpt-2.data-00000-of-00001") }, found: "incomplete", left: "incomplete"},
+	{name: "data file missing", damage: func(f folder) { f.remove("ckpt-2.data-00000-of-00001") }, found: "incomplete", left: "put-aside"},
 	{name: "no checkpoint valid", damage: func(f folder) {
 		for _, p := range []string{"ckpt-1", "ckpt-2", "ckpt-3"} {
 			f.flip(p+".index", 0)

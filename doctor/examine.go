@@ -23,7 +23,8 @@ const staleAge = time.Hour
 // examiner is one look at a directory. What it knows of checkpoints that have
 // not changed it keeps for the next look.
 type examiner struct {
-	dir      storage.Dir
+	dir      storage.Dir // as who holds the lock is to write to it
+	place    storage.Dir // the same for those who take the lock themselves
 	o        Options
 	now      time.Time
 	verified map[string]verdict // by path and what its files are
@@ -39,7 +40,7 @@ type examiner struct {
 }
 
 func newExaminer(dir storage.Dir, o Options) *examiner {
-	return &examiner{dir: dir, o: o, verified: make(map[string]verdict)}
+	return &examiner{dir: dir, place: dir, o: o, verified: make(map[string]verdict)}
 }
 
 func (x *examiner) report(r *Report) {
@@ -54,8 +55,8 @@ func (x *examiner) report(r *Report) {
 // checkpoints: what it should say depends on which of them are whole.
 func (x *examiner) examine(ctx context.Context) error {
 	x.now, x.found, x.unknown = x.o.Now(), nil, 0
-	steps := []func(context.Context) error{x.list, x.readLatest, x.checkReceipts, x.checkSets, x.checkV1, x.sortValid, x.checkState,
-		x.checkOrphans, x.checkLeases, x.checkOthers, x.checkTemporary}
+	steps := []func(context.Context) error{x.list, x.readLatest, x.checkReceipts, x.checkSets, x.checkV1, x.sortValid, x.putAside,
+		x.checkState, x.checkOrphans, x.checkLeases, x.checkOthers, x.checkTemporary}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err

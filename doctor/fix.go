@@ -8,20 +8,23 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // step is when a finding is mended. Each step leaves the directory so that the
 // next can be done after a crash as well: first there is one state of each
-// checkpoint, then all of its files, then its receipt, then the state file that
-// names it; and only when all of that is durable, what nobody needs is removed.
+// checkpoint, then all of its files, or it is put aside, then its receipt, then
+// the state file that names it; and only when all of that is durable, what nobody
+// needs is removed.
 type step int
 
 const (
 	stepLock step = iota // done by taking the lock
 	stepSettle
 	stepRepair
+	stepAside
 	stepReceipt
 	stepState
 	stepLeftovers
@@ -70,6 +73,7 @@ func (f *fixer) locked(ctx context.Context, before *Report) error {
 	if err != nil {
 		return err
 	}
+	f.x.dir = dirlock.Guarded(lock, f.x.dir)
 	f.x.dir = dirlock.Guarded(lock, f.x.dir)
 	err = dirlock.InTurn(ctx, lock, func() error {
 		if err := f.clock(ctx); err != nil {
@@ -122,10 +126,10 @@ func (f *fixer) clock(ctx context.Context) error {
 // tellOfTemporary tells of the files that taking both locks has removed.
 func (f *fixer) tellOfTemporary(ctx context.Context, before *Report) error {
 	nothing := func(storage.Dir) error { return nil }
-	if err := dirlock.BetweenSweeps(ctx, f.x.dir, dirlock.PinPatience, nothing); err != nil {
+	if err := dirlock.BetweenSweeps(ctx, f.x.place, dirlock.PinPatience, nothing); err != nil {
 		return err
 	}
-	left, err := storage.Leftovers(ctx, f.x.dir)
+	left, err := storage.Leftovers(ctx, f.x.place)
 	for _, g := range before.Findings {
 		stays := func(info storage.Info) bool { return info.Name == g.Files[0] }
 		if g.step == stepLock && f.wanted(g) && err == nil && !slices.ContainsFunc(left, stays) {
@@ -198,12 +202,19 @@ func (f *fixer) mend(ctx context.Context, g Finding) error {
 	switch {
 	case err == nil:
 		f.mended(g)
-	case unlessDamage(err) != nil:
+	case unlessDamage(err) != nil && !refused(err):
 		return fmt.Errorf("%s: %w", g.What, err)
 	case f.o.Tell != nil:
 		f.o.Tell(g, err)
 	}
 	return nil
+}
+
+// refused reports whether err is no failure, but that something is not to be
+// mended after all.
+func refused(err error) bool {
+	return slices.ContainsFunc([]error{checkpoint.ErrLastLeft, checkpoint.ErrWhole, errors.ErrUnsupported},
+		func(target error) bool { return errors.Is(err, target) })
 }
 
 func (f *fixer) mended(g Finding) {

@@ -38,8 +38,7 @@ func (x *examiner) checkOthers(context.Context) error {
 		switch {
 		case slices.ContainsFunc(tensorflowTemp, func(r *regexp.Regexp) bool { return r.MatchString(name) }):
 			temps = append(temps, name)
-		case ofCheckpoint && !strings.Contains(f.Path, "/"), name == filename.State, copyName.MatchString(name),
-			strings.HasPrefix(name, dirlock.Leases+"/"), strings.HasPrefix(name, dirlock.Tokens+"/"), x.isV1(name):
+		case ofCheckpoint && !strings.Contains(f.Path, "/"), name == filename.State, copyName.MatchString(name), ours(name), x.isV1(name):
 		default:
 			x.unknown++
 		}
@@ -51,6 +50,16 @@ func (x *examiner) checkOthers(context.Context) error {
 		x.find(f)
 	}
 	return nil
+}
+
+// ours reports whether a file is in a directory of the packages below.
+func ours(name string) bool {
+	for _, in := range []string{dirlock.Leases, filename.Quarantine, dirlock.Tokens} {
+		if strings.HasPrefix(name, in+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (x *examiner) isV1(name string) bool {

@@ -30,7 +30,7 @@ func (x *examiner) byParity(ctx context.Context, f *Finding) error {
 	f.Fix = "makes " + strings.Join(files, ", ") + " again from parity"
 	f.Fixable, f.step, f.lockless = true, stepRepair, true
 	f.mend = func(ctx context.Context) error {
-		_, err := checkpoint.Repair(ctx, x.dir, p, nil)
+		_, err := checkpoint.Repair(ctx, x.place, p, nil)
 		return err
 	}
 	return nil
