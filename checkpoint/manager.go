@@ -44,6 +44,7 @@ type Manager struct {
 	writing  bool  // opened for writing
 	locked   bool  // other processes are kept out
 	failed   error // what the last sweep could not remove
+	low      bool  // the disk is nearly full, and that was told
 	recalled int   // how many times recall looked at a receipt
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.

@@ -65,6 +65,15 @@ type ManagerOptions struct {
 	// manager does not remove it later; its receipt says why it is there. The
 	// floors of package retention hold whatever it says.
 	Retention retention.Policy
+	// MakeRoom lets a save that does not fit on the disk remove beforehand
+	// what retention would remove after it, the oldest first and no more than
+	// needed. The floors hold: the newest checkpoint there is stays. Without
+	// it, and where that is not enough, such a save is refused, by a
+	// NoSpaceError, before anything is written.
+	MakeRoom bool
+	// WarnBelow is how many free bytes the Logger is warned below, after a
+	// save. 0: twice what that took; negative: never.
+	WarnBelow int64
 	// Async makes saves asynchronous. Default: as the Checkpoint's options
 	// say. (TensorFlow: enable_async)
 	Async *Async

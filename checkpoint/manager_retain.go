@@ -28,17 +28,20 @@ func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
 	return c
 }
 
+// judge is what retention says of the list.
+func (m *Manager) judge() ledger.Sweep { return m.l.Judge(m.policy()) }
+
 // judgeAsking judges, and asks the directory about whatever is to be removed:
 // whether somebody has pinned or tagged it, or holds a lease on it. About what
 // stays instead it asks, too: whether that is there, and not rejected.
-func (m *Manager) judgeAsking(ctx context.Context) (ledger.Sweep, error) {
+func (m *Manager) judgeAsking(ctx context.Context, judge func() ledger.Sweep) (ledger.Sweep, error) {
 	m.l.Active = slices.Clone(m.l.Active)
 	for i := range m.l.Active {
 		m.l.Active[i].Leased = ""
 	}
 	asked, known := make(map[string]bool), make(map[string]bool)
 	for {
-		s := m.l.Judge(m.policy())
+		s := judge()
 		victims := slices.DeleteFunc(slices.Clone(s.Remove), func(c ledger.Judged) bool { return asked[c.Path] })
 		if len(victims) == 0 {
 			return s, nil

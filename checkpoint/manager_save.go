@@ -169,6 +169,9 @@ func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
 // does the manager believe in it.
 func (s *save) write(ctx context.Context, w *writing) error {
 	m, begin := s.m, time.Now() // not the injected clock: this is a stopwatch
+	if err := m.makeRoom(ctx, s, w); err != nil {
+		return err
+	}
 	next, err := s.publish(ctx, w)
 	if err != nil {
 		m.half = append(m.half, w.entry())
@@ -180,6 +183,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	m.timed(time.Since(begin))
 	m.saved(s)
 	m.committed(w)
+	m.watchSpace(ctx, w)
 	m.o.Logger.Info("saved", "path", s.path, "bytes", w.receipt.size(), "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
 	if m.failed = m.sweep(ctx); m.failed != nil {

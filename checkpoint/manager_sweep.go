@@ -36,10 +36,10 @@ func (m *Manager) sweep(ctx context.Context) error {
 // pin or lease anything until it is done.
 func (m *Manager) settleList(ctx context.Context) error {
 	if m.exact() {
-		return m.settle(ctx, m.out, m.l.Judge(m.policy()))
+		return m.settle(ctx, m.out, m.judge())
 	}
 	m.recall(ctx)
-	first := m.l.Judge(m.policy())
+	first := m.judge()
 	if first.Failed != "" {
 		m.o.Logger.Error("retention does not work", "err", first.Failed)
 	}
@@ -47,7 +47,7 @@ func (m *Manager) settleList(ctx context.Context) error {
 		return nil
 	}
 	return dirlock.BetweenSweeps(ctx, m.out, dirlock.SweepPatience, func(dir storage.Dir) error {
-		s, err := m.judgeAsking(ctx)
+		s, err := m.judgeAsking(ctx, m.judge)
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (m *Manager) sweepAgain(ctx context.Context) error {
 		return m.sweep(ctx)
 	}
 	return dirlock.BetweenSweeps(ctx, m.out, dirlock.SweepPatience, func(dir storage.Dir) error {
-		s, err := m.judgeAsking(ctx)
+		s, err := m.judgeAsking(ctx, m.judge)
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,9 @@ func (c *Checkpoint) hand(w *writing) error {
 	w.Tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
 	w.Policy, w.Count, w.Protect = c.o.Sharding, c.SaveCounter(), c.o.Parity
 	w.ReceiptText, w.Told = w.receiptText, receiptFiles
-	return nil
+	var err error
+	w.Need, err = c.need(root, attached)
+	return err
 }
 
 // receiptText completes the receipt with what is known when all files are

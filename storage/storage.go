@@ -44,9 +44,10 @@
 // error is returned as it is, never dressed up.
 //
 // What only some places can do is an optional interface, Batcher, Publisher,
-// Linker, Locker, Appender, Tidier or Excluder. Use the functions CommitAll,
-// RemoveAll, Publish, Link, Lock, Append, Leftovers and WriteNew, which know what
-// to do without it; Sub, ReadOnly, WithTrace and WithLease pass it on.
+// Linker, Locker, Appender, Tidier, Excluder or Spacer. Use the functions
+// CommitAll, RemoveAll, Publish, Link, Lock, Append, Leftovers, WriteNew and Room,
+// which know what to do without it; Sub, ReadOnly, WithTrace and WithLease pass
+// it on.
 package storage
 
 import (
@@ -95,4 +96,8 @@ type Info struct {
 	Name    string
 	Size    int64
 	ModTime time.Time // when it was committed, by the clock of the place
+	ID      FileID    // zero if the place does not tell
 }
+
+// FileID is the same for all names of one file, whose bytes are there once.
+type FileID struct{ Device, Inode uint64 }

@@ -148,4 +148,5 @@ type optional interface {
 	Appender
 	Tidier
 	Excluder
+	Spacer
 }

@@ -66,6 +66,31 @@ func (n leafNode) SerializeToTensors() ([]Attribute, error) {
 	return []Attribute{{Name: VariableValue, Tensor: t}}, nil
 }
 
+// SerializedBytes counts rows that would have to be copied together, without it.
+func (n leafNode) SerializedBytes() (int64, error) {
+	v := n.at.value()
+	d := leafDType(leafElem(v.Type()))
+	if d == tensor.String {
+		return textBytes(v), nil
+	}
+	shape, err := shapeOf(v)
+	if err != nil {
+		return 0, err
+	}
+	elems, err := shape.NumElements()
+	return elems * int64(d.Size()), err
+}
+
+func textBytes(v reflect.Value) (n int64) {
+	if v.Kind() == reflect.String {
+		return int64(v.Len())
+	}
+	for i := range v.Len() {
+		n += textBytes(v.Index(i))
+	}
+	return n
+}
+
 // shapeOf returns the lengths of nested slices and arrays. Where a slice is
 // empty, those inside count as empty too.
 func shapeOf(v reflect.Value) (tensor.Shape, error) {

@@ -27,6 +27,16 @@ func (v variable) SerializeToTensors() ([]trackable.Attribute, error) {
 	return []trackable.Attribute{{Name: trackable.VariableValue, FullName: path[1:], Tensor: t}}, nil
 }
 
+// SerializedBytes does not fetch the value from its device.
+func (v variable) SerializedBytes() (int64, error) {
+	d, err := toStored(v.variable.DType())
+	if err != nil {
+		return 0, fmt.Errorf("variable %s: %w", v.variable.Path(), err)
+	}
+	elems, err := dimensions(v.variable.Shape()).NumElements()
+	return elems * int64(d.Size()), err
+}
+
 // CheckTensors refuses another dtype or shape than the variable has, and of a
 // variable that is still to be created, what GoMLX cannot hold.
 func (v variable) CheckTensors(stored map[string]format.Info) error {

@@ -184,6 +184,8 @@ func (g *guard) Leftovers(ctx context.Context) ([]storage.Info, error) {
 }
 
 // Lock takes no notice of the lease that is held.
+func (g *guard) Space(ctx context.Context) (storage.Space, error) { return storage.Room(ctx, g.Dir) }
+
 func (g *guard) Lock(ctx context.Context, name string) (storage.Held, error) {
 	return storage.Lock(ctx, g.Dir, name)
 }

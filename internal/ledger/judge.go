@@ -1,6 +1,10 @@
 package ledger
 
-import "github.com/ckpt-dev/ckpt/retention"
+import (
+	"slices"
+
+	"github.com/ckpt-dev/ckpt/retention"
+)
 
 // Sweep is what becomes of a list.
 type Sweep struct {
@@ -40,6 +44,18 @@ func (l Ledger) Judge(p retention.Policy) Sweep {
 			if c.Reason = ""; unlisted {
 				s.Retain = append(s.Retain, c)
 			}
+		}
+	}
+	return s
+}
+
+// JudgeBefore is Judge as if next were saved already, for who needs room for
+// it: it removes nothing that is a floor as long as it is not.
+func (l Ledger) JudgeBefore(p retention.Policy, next retention.Checkpoint) (s Sweep) {
+	now := retention.Judge(p, l.Active)
+	for i, v := range retention.Judge(p, append(slices.Clone(l.Active), next))[:len(now)] {
+		if v.Fate == retention.Remove && !now[i].Floor {
+			s.Remove = append(s.Remove, Judged{l.Active[i], v.Reason})
 		}
 	}
 	return s

@@ -31,8 +31,9 @@ type Writing struct {
 	Crew    *crew.Worker                   // nil: this worker is alone
 	Counts  bool                           // the save counters of the others become Count
 	Count   int64
-	Free    bool // nothing is there of this path: somebody has looked
-	Protect bool // with parity
+	Free    bool  // nothing is there of this path: somebody has looked
+	Need    int64 // bytes that are surely written, 0 if nobody knows
+	Protect bool  // with parity
 	Log     *slog.Logger
 	// ReceiptText returns what the receipt is to hold. It is called when the
 	// other files are written, and Wrote tells of them.
@@ -53,7 +54,7 @@ func (w *Writing) Publish(ctx context.Context) (err error) {
 	if w.Crew != nil {
 		return w.publishTogether(ctx)
 	}
-	if err := w.look(ctx); err != nil {
+	if err := w.prepare(ctx); err != nil {
 		return err
 	}
 	var out output

@@ -86,6 +86,14 @@ func (w *Writing) dropHalf(ctx context.Context) {
 	}
 }
 
+// prepare does what comes before the first byte.
+func (w *Writing) prepare(ctx context.Context) error {
+	if err := w.look(ctx); err != nil {
+		return err
+	}
+	return w.fits(ctx)
+}
+
 // look finds out whether the path may be written to, and what is there of it.
 // If an overwrite of it was interrupted, that is brought in order.
 func (w *Writing) look(ctx context.Context) error {

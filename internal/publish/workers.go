@@ -14,7 +14,7 @@ import (
 
 // publishTogether is publish of the worker that leads.
 func (w *Writing) publishTogether(ctx context.Context) error {
-	if err := w.look(ctx); err != nil {
+	if err := w.prepare(ctx); err != nil {
 		return err
 	}
 	if err := w.Crew.Begin(ctx, crew.Announcement{Path: w.Path, Counts: w.Counts, Count: w.Count}); err != nil {

@@ -155,7 +155,7 @@ func (l *lister) file(name string, e fs.DirEntry) bool {
 	case !l.alive():
 		return false
 	}
-	return l.yield(storage.Info{Name: name, Size: info.Size(), ModTime: info.ModTime()}, nil)
+	return l.yield(storage.Info{Name: name, Size: info.Size(), ModTime: info.ModTime(), ID: fileID(info)}, nil)
 }
 
 // leadsNowhere tells links that no file can be found by: one that leads to

@@ -5,6 +5,7 @@
 package vfstest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -144,4 +145,12 @@ func (h *hookFS) ReadDir(name string) ([]fs.DirEntry, error) {
 
 func (h *hookFS) SyncDir(name string) error {
 	return h.then(Op{Verb: "syncdir", Path: name}, func() error { return h.inner.SyncDir(name) })
+}
+
+// Space is no operation that fails: nothing that is written depends on it.
+func (h *hookFS) Space(name string) (vfs.Space, error) {
+	if s, ok := h.inner.(vfs.Spacer); ok {
+		return s.Space(name)
+	}
+	return vfs.Space{}, &fs.PathError{Op: "space", Path: name, Err: errors.ErrUnsupported}
 }

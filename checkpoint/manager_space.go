@@ -1,0 +1,103 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ckpt-dev/ckpt/internal/dirlock"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
+	"github.com/ckpt-dev/ckpt/internal/publish"
+	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/trackable"
+)
+
+// NoSpaceError says that a save was refused before anything was written,
+// because the file system has no room for it, or the user's quota. It is
+// syscall.ENOSPC to errors.Is.
+type NoSpaceError = publish.NoSpaceError
+
+// need returns how many bytes a save of the objects surely writes.
+func (c *Checkpoint) need(root trackable.Object, attached []trackable.Child) (int64, error) {
+	if c.o.Exactly.On() {
+		return 0, nil
+	}
+	n, _, err := trackable.SizeOf(root, &trackable.SaveOptions{Attached: attached})
+	if c.o.Parity {
+		n += n / parityShare
+	}
+	return n, err
+}
+
+// parityShare is how many bytes of data there are to one of parity, at most.
+const parityShare = 8
+
+// makeRoom removes, where the user allows it and the save would not fit, what
+// retention would remove after it. Judged as if the save were done, but what
+// is a floor as long as it is not stays: there is always a checkpoint.
+func (m *Manager) makeRoom(ctx context.Context, s *save, w *writing) error {
+	if !m.o.MakeRoom {
+		return nil
+	}
+	short := w.Short(ctx)
+	if short == nil {
+		return nil
+	}
+	return dirlock.BetweenSweeps(ctx, m.out, dirlock.SweepPatience, func(dir storage.Dir) error {
+		sweep, err := m.judgeAsking(ctx, func() ledger.Sweep { return m.l.JudgeBefore(m.policy(), s.entry(w)) })
+		if err != nil {
+			return err
+		}
+		victims := m.enough(sweep.Remove, short.Missing())
+		if len(victims) == 0 {
+			return nil // the save itself says what is missing
+		}
+		m.o.Logger.Warn("room is made before the save", "path", s.path, "missing", short.Missing(), "removed", len(victims))
+		return errors.Join(m.remove(ctx, dir, victims), m.record(ctx, m.l, storage.WriteFile))
+	})
+}
+
+// entry is the checkpoint as it will be, for a policy.
+func (s *save) entry(w *writing) retention.Checkpoint {
+	r := w.receipt
+	r.Path, r.Time = s.path, s.m.o.Now()
+	c := r.checkpoint(s.path, r.Time)
+	c.Size, c.Verified = w.Need, true
+	return c
+}
+
+// enough returns the oldest of the victims that together free so many bytes,
+// or none if all of them do not.
+func (m *Manager) enough(victims []ledger.Judged, missing int64) []ledger.Judged {
+	for i, c := range victims {
+		size := c.Size
+		if set := m.files.sets[c.Path]; size == 0 && set != nil {
+			size = set.Size()
+		}
+		if missing -= size; missing <= 0 {
+			return victims[:i+1]
+		}
+	}
+	return nil
+}
+
+// watchSpace warns once when the room that is left comes below what the user
+// wants, and again when it has been above that in between.
+func (m *Manager) watchSpace(ctx context.Context, w *writing) {
+	limit := m.o.WarnBelow
+	if limit == 0 {
+		limit = savesAhead * w.receipt.size()
+	}
+	space, err := storage.Room(ctx, m.dir)
+	if err != nil || limit < 0 {
+		return
+	}
+	low := space.Free < limit
+	if low && !m.low {
+		m.o.Logger.Warn("disk is nearly full", "free", space.Free, "total", space.Total, "checkpoint", w.receipt.size())
+	}
+	m.low = low
+}
+
+// savesAhead is how many more saves there should be room for.
+const savesAhead = 2
