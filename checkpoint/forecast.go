@@ -64,6 +64,9 @@ func (r *RunUsage) saved(info storage.Info) {
 	}
 }
 
+// enoughTime is how long a run must have saved for its pace to mean something.
+const enoughTime = time.Minute
+
 // stopped is how many of its usual intervals a run may be late.
 const stopped = 10
 
@@ -72,7 +75,7 @@ const stopped = 10
 func (r RunUsage) perHour(now time.Time) (rate float64) {
 	for _, s := range r.names {
 		took := s.to.Sub(s.from)
-		if s.count < 2 || took <= 0 || now.Sub(s.to) > stopped*took/time.Duration(s.count-1) {
+		if s.count < 2 || took < enoughTime || now.Sub(s.to) > stopped*took/time.Duration(s.count-1) {
 			continue
 		}
 		bytes := float64(r.Unique) * float64(s.count) / float64(r.Checkpoints)

@@ -249,6 +249,7 @@ func TestForecastIsLinear(t *testing.T) {
 		"the last of many":   {run(10, 91, 100, 1000, 9), 1000 * 0.09 / 9, 990 * time.Hour},
 		"numbered by step":   {run(10, 1000, 10000, 1000, 9), 1000 * 0.9 / 9, 99 * time.Hour},
 		"all at one moment":  {run(10, 1, 10, 1000, 0), 0, 0},
+		"within seconds":     {run(10, 1, 10, 1000, 0.01), 0, 0},
 		"one":                {run(1, 1, 1, 1000, 0), 0, 0},
 		"long since stopped": {run(10, 1, 10, 1000, 0.5), 0, 0},
 	} {

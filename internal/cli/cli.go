@@ -95,7 +95,7 @@ run-1/ckpt-7, or any one of a checkpoint's files. See 'ckpt help paths'.`,
 	})
 	root.PersistentFlags().BoolVar(&a.json, "json", false, `print JSON, with "schema": 1; errors too`)
 	root.Flags().BoolVar(&version, "version", false, "print the version of ckpt")
-	root.AddCommand(a.lsCommand(), a.latestCommand(), a.showCommand(), a.catCommand(), a.verifyCommand(), a.runsCommand(), a.versionCommand())
+	root.AddCommand(a.lsCommand(), a.latestCommand(), a.showCommand(), a.catCommand(), a.verifyCommand(), a.runsCommand(), a.duCommand(), a.versionCommand())
 	root.AddCommand(a.doctorCommand())
 	root.AddCommand(a.pinCommand(), a.unpinCommand(), a.tagCommand(), a.untagCommand(), a.pruneCommand())
 	root.AddCommand(topics()...)
