@@ -6,8 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,21 +33,32 @@ func holders(ctx context.Context, dir storage.Dir, now func() time.Time, asked f
 	if err != nil || len(files) == 0 {
 		return nil, err
 	}
-	found, at := make(map[string][]string), now()
+	found, known, at := make(map[string][]string), make(map[[2]string]bool), now()
 	for _, info := range files {
 		holder, err := holderOf(ctx, dir, info, at)
 		if err != nil {
 			return nil, err
 		}
-		if p, _ := leased(info.Name); holder != "" && !slices.Contains(found[p], holder) {
+		if p, _ := leased(info.Name); holder != "" && !known[[2]string{p, holder}] {
+			known[[2]string{p, holder}] = true
 			found[p] = append(found[p], holder)
 		}
 	}
 	joined := make(map[string]string, len(found))
 	for p, names := range found {
-		joined[p] = strings.Join(names, " and ")
+		joined[p] = joinHolders(names)
 	}
 	return joined, nil
+}
+
+// maxHolders is how many are named of those who hold a checkpoint.
+const maxHolders = 10
+
+func joinHolders(names []string) string {
+	if more := len(names) - maxHolders; more > 0 {
+		names = append(names[:maxHolders:maxHolders], fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(names, " and ")
 }
 
 // holderOf reads a lease; "" if it has run out.

@@ -84,11 +84,15 @@ func (l *lister) visit(info storage.Info) {
 // addV2 adds the directory's own checkpoints, those elsewhere that the state
 // file lists, and a SavedModel's variables.
 func (l *lister) addV2(s State) {
+	listed := make(map[string]bool, len(s.AllModelCheckpointPaths))
+	for _, p := range s.AllModelCheckpointPaths {
+		listed[p] = true
+	}
 	for p, set := range l.sets {
 		if set.Index == nil {
 			continue
 		}
-		if filename.OfDirectory(p) || p == filename.Variables || slices.Contains(s.AllModelCheckpointPaths, p) {
+		if filename.OfDirectory(p) || p == filename.Variables || listed[p] {
 			_, n, _ := filename.SplitNumber(p)
 			l.found[p] = &Listing{Path: p, Number: n, Format: FormatV2, Shards: set.Shards(), Size: set.Size(),
 				Time: set.ModTime(), Complete: set.Complete(), HasReceipt: set.Receipt != nil}
@@ -120,9 +124,11 @@ func (l *lister) addV1(ctx context.Context, dir storage.Dir) error {
 			l.found[p] = e
 		}
 		files[p] = append(files[p], info.Name)
-		e.Complete = filename.MissingV1Shard(files[p]) == ""
 		e.Shards++
 		e.Size += info.Size
+	}
+	for p, names := range files {
+		l.found[p].Complete = filename.MissingV1Shard(names) == ""
 	}
 	return nil
 }

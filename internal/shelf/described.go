@@ -37,11 +37,12 @@ func described(ctx context.Context, dir storage.Dir, s *Set, told Told) ([]File,
 	if err != nil {
 		return nil, err
 	}
+	sizes := s.sizes()
 	for _, f := range files {
 		if n, ok := filename.Parse(f.Name); ok && n.Part == filename.Parity {
 			continue // a checkpoint is as good without
 		}
-		if size, ok := s.sizeOf(f.Name); !ok || size != f.Size {
+		if size, ok := sizes[f.Name]; !ok || size != f.Size {
 			return nil, nil
 		}
 	}
@@ -66,18 +67,13 @@ func among(files []File, base string) *File {
 	return nil
 }
 
-// sizeOf returns the size of a file of the set, which goes by the last
-// element of its name.
-func (s *Set) sizeOf(base string) (int64, bool) {
-	if s.Index != nil && path.Base(s.Index.Name) == base {
-		return s.Index.Size, true
-	}
+// sizes returns those of the set's files, by the last elements of their names.
+func (s *Set) sizes() map[string]int64 {
+	sizes := map[string]int64{path.Base(s.Index.Name): s.Index.Size}
 	for _, d := range s.Data {
-		if path.Base(d.Name) == base {
-			return d.Size, true
-		}
+		sizes[path.Base(d.Name)] = d.Size
 	}
-	return 0, false
+	return sizes
 }
 
 // sumFile returns the CRC-32C of a whole file.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"path"
-	"slices"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -82,8 +81,12 @@ func Remove(ctx context.Context, dir storage.Dir, s *Set) error {
 // there is a recovery set, who comes after a crash knows them.
 func dropOld(ctx context.Context, dir storage.Dir, main, rec *Set, files []File) error {
 	var stale []string
+	said, saved := make(map[string]bool), rec.names()
+	for _, f := range files {
+		said[f.Name] = true
+	}
 	for _, name := range main.bulk() {
-		if among(files, path.Base(name)) == nil && slices.Contains(rec.Others(), recoveryName(main.Path, name)) {
+		if !said[path.Base(name)] && saved[recoveryName(main.Path, name)] {
 			stale = append(stale, name)
 		}
 	}
@@ -114,8 +117,9 @@ func rollBack(ctx context.Context, dir storage.Dir, main, rec *Set) error {
 	}
 	// What only the interrupted checkpoint has.
 	var foreign []string
+	saved := rec.names()
 	for _, name := range main.Others() {
-		if !slices.Contains(rec.Others(), recoveryName(main.Path, name)) {
+		if !saved[recoveryName(main.Path, name)] {
 			foreign = append(foreign, name)
 		}
 	}

@@ -75,6 +75,15 @@ func (s *Set) Others() []string {
 	return names
 }
 
+// names are those of Others, to be asked for.
+func (s *Set) names() map[string]bool {
+	names := make(map[string]bool)
+	for _, name := range s.Others() {
+		names[name] = true
+	}
+	return names
+}
+
 // bulk returns the names of the data files and their parity.
 func (s *Set) bulk() []string {
 	var names []string
