@@ -5,6 +5,7 @@
 #
 #   internal/fuzz.sh 10m              all of them
 #   internal/fuzz.sh 1m 'Proto|State' those whose names match
+#   internal/fuzz.sh list             only say which there are
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:-10m} which=${2:-.}
@@ -20,6 +21,13 @@ one() {
   [ "$result" = ok ]
 }
 export -f one
-git ls-files '*_test.go' | xargs grep -o '^func Fuzz[A-Za-z0-9]*' |
-  sed -E 's|^(.*)/[^/]*:func (Fuzz.*)$|./\1 \2|' | { grep -E " [A-Za-z]*($which)" || true; } |
+targets() {
+  git ls-files -co --exclude-standard '*_test.go' | xargs grep -o '^func Fuzz[A-Za-z0-9]*' |
+    sed -E 's|^(.*)/[^/]*:func (Fuzz.*)$|./\1 \2|' | { grep -E " [A-Za-z]*($which)" || true; }
+}
+if [ "$time" = list ]; then
+  targets
+  exit
+fi
+targets |
   xargs -P 2 -L 1 bash -c 'one "$0" "$1" "'"$time"'"'
