@@ -8,7 +8,9 @@
 //	ckpt-7.index                     the table of contents; the checkpoint exists from here on
 //	ckpt-7.data-00000-of-00001       the tensors' bytes
 //	ckpt-7.receipt.json              ours: metrics, step, sizes and checksums; see Receipt
+//	ckpt-7.parity-*                  ours: of data and index, with Options.Parity; see Repair
 //	ckpt-7.recovery.*                ours: what ckpt-7 was, while its number is overwritten
+//	.ckpt.quarantine/ckpt-7/*        ours: a broken ckpt-7 that was put aside; see Quarantine
 //	.ckpt.leases/ckpt-7@*.json       ours: somebody is reading ckpt-7; see TakeLease
 //
 // A checkpoint's name relative to its directory, "ckpt-7", is called path
@@ -21,7 +23,7 @@
 // crash at any moment leaves the checkpoint before or the new one, complete.
 // The order that makes it so, each step durable before the next begins:
 //
-//  1. data and receipt
+//  1. data, parity and receipt
 //  2. the index
 //  3. the state file
 //  4. removal of the surplus checkpoints' indexes, then of their other files

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/parity"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
+	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // mending is a file that may be damaged, and its parity.
@@ -182,4 +185,16 @@ func (m *mending) firstLost() int64 {
 		}
 	}
 	return 0
+}
+
+// mendable says where there is parity that may undo the damage.
+func mendable(ctx context.Context, dir storage.Dir, path string, err error) error {
+	if !isDamage(err) || storage.CheckName("open", path) != nil {
+		return err
+	}
+	// That it cannot be looked at is not what the caller asked about.
+	if is, failed := shelf.Exists(ctx, dir, filename.OfParity(tensorbundle.IndexName(path))); !is || failed != nil {
+		return err
+	}
+	return fmt.Errorf("%w (it has parity: Repair, or 'ckpt doctor --fix', may mend it)", err)
 }

@@ -305,6 +305,22 @@ func (p *breakingPending) Commit() error {
 	return p.Pending.Commit()
 }
 
+func TestARestoreSaysThatThereIsParity(t *testing.T) {
+	for _, name := range []string{dataOf("ckpt-1"), "ckpt-1.index"} {
+		dir := protected(t, 10, 1, nil)
+		flip(t, dir, name, 3, 1)
+		c := New(nil, Objects{"v": variable(make([]float32, 10)...)}, nil)
+		_, err := c.Restore(background(), dir, "ckpt-1")
+		if !errors.Is(err, format.ErrCorrupt) || !strings.HasSuffix(err.Error(), " (it has parity: Repair, or 'ckpt doctor --fix', may mend it)") {
+			t.Errorf("%s: Restore() = %v, want ErrCorrupt and the advice", name, err)
+		}
+		remove(t, dir, "ckpt-1.parity-index")
+		if _, err := c.Restore(background(), dir, "ckpt-1"); err == nil || strings.Contains(err.Error(), "parity") {
+			t.Errorf("%s, without parity: Restore() = %v, want no advice", name, err)
+		}
+	}
+}
+
 func TestRepairOnADisk(t *testing.T) {
 	dir := local.Dir(t.TempDir())
 	c := New(nil, Objects{"v": variable(1, 2, 3)}, &Options{Parity: true})

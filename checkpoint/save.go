@@ -168,7 +168,7 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	}
 	r, err := Load(ctx, dir, path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), err)
+		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), mendable(ctx, dir, path, err))
 	}
 	if doubt := r.doubt(ctx); doubt != nil && ctx.Err() == nil {
 		log.Warn("the receipt is not believed, the checkpoint is restored without it", "path", r.Path(), "err", doubt)
@@ -176,7 +176,7 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	status, err := c.restoreFrom(r, matchExisting)
 	closed := r.Close()
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), alsoFailed(err, closed))
+		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), alsoFailed(mendable(ctx, dir, r.stored, err), closed))
 	}
 	if closed != nil { // too late for an error: the objects have their values
 		c.o.Logger.Warn("files of a restored checkpoint could not be closed", "path", r.Path(), "err", closed)
