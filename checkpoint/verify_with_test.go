@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -101,6 +102,28 @@ func TestADeepVerificationCountsWhatIsNoNumber(t *testing.T) {
 	i := slices.IndexFunc(told, func(v Verified) bool { return strings.HasPrefix(v.Name, "big/") })
 	if err != nil || told[i].NonFinite != (tensor.NonFinite{NaN: 1, Inf: 1, First: 7}) {
 		t.Errorf("VerifyWith(deep) of slices = %+v, %v", told, err)
+	}
+}
+
+// TestTheFirstOfSlicesIsTheFirstOfTheWhole, though another slice was read
+// before the one that it is in.
+func TestTheFirstOfSlicesIsTheFirstOfTheWhole(t *testing.T) {
+	inf := float32(math.Inf(1))
+	whole := of(t, tensor.Shape{2, 2}, 1, inf, inf, 4).t
+	dir := mem.Dir()
+	mustTeam(t, 2, func(g coordinator.Group) error { // a column each
+		region := &tensor.Slice{Start: []int64{0, int64(g.Rank())}, Length: []int64{2, 1}}
+		value, err := whole.Slice(*region)
+		if err != nil {
+			return err
+		}
+		big := &piece{stored{value}, region, whole.Shape()}
+		return New(nil, Objects{"big": big}, &Options{Workers: g}).Write(background(), dir, "m")
+	})
+	told, err := verifyWith(t, dir, "m", VerifyOptions{Depth: DepthDeep})
+	i := slices.IndexFunc(told, func(v Verified) bool { return strings.HasPrefix(v.Name, "big/") })
+	if err != nil || told[i].NonFinite != (tensor.NonFinite{Inf: 2, First: 1}) {
+		t.Errorf("VerifyWith(deep) = %+v, %v, want 2 infinite, the first at 1", told, err)
 	}
 }
 
