@@ -17,7 +17,7 @@ type NonFinite struct {
 func FindNonFinite(d DType, data []byte) NonFinite {
 	var found NonFinite
 	kind := classes[d]
-	if kind == nil {
+	if kind == nil || allFinite(d, data) {
 		return found
 	}
 	size := d.Size()
@@ -36,6 +36,38 @@ func FindNonFinite(d DType, data []byte) NonFinite {
 		}
 	}
 	return found
+}
+
+// allFinite looks for the highest exponent in floats of 16 bits and more, which
+// most tensors do not have. False says nothing. It is several times as fast.
+func allFinite(d DType, data []byte) bool {
+	switch d {
+	case Float32, Complex64:
+		for ; len(data) >= 4; data = data[4:] {
+			if binary.LittleEndian.Uint32(data)&0x7f800000 == 0x7f800000 {
+				return false
+			}
+		}
+	case Float64, Complex128:
+		for ; len(data) >= 8; data = data[8:] {
+			if binary.LittleEndian.Uint64(data)&(0x7ff<<52) == 0x7ff<<52 {
+				return false
+			}
+		}
+	case BFloat16, Float16:
+		top := uint16(0x7c00)
+		if d == BFloat16 {
+			top = 0x7f80
+		}
+		for ; len(data) >= 2; data = data[2:] {
+			if binary.LittleEndian.Uint16(data)&top == top {
+				return false
+			}
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // What an element may be, the worst last.
