@@ -268,6 +268,9 @@ func (l *looker) goOn() {
 	}
 	l.leftovers(l.disk, l.dir)
 	l.read("a reader after the next save", next)
+	if l.p.kills {
+		return
+	}
 	l.disk = l.disk.Crash(vfstest.LoseAll())
 	l.dir = local.DirOn(l.disk, strictRoot)
 	l.read("a reader after the next save and another cut", next)

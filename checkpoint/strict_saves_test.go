@@ -44,6 +44,7 @@ var strictScenarios = []struct {
 	{"a number is used again", func(p *power) {
 		p.o.MaxToKeep = 2
 		p.past(2)
+		p.mark("ckpt-2", "pinned", true, func() error { return p.m.Pin(background(), "ckpt-2", "for ever") })
 		p.record()
 		p.save("ckpt-2", 3, &SaveOptions{CheckpointNumber: number64(2)})
 		p.save("ckpt-2", 4, &SaveOptions{CheckpointNumber: number64(2)})
@@ -155,6 +156,16 @@ var strictScenarios = []struct {
 		p.plain = "m-1"
 		p.write(1)
 		remove(p.T, p.dir, "m-1.receipt.json")
+		p.settle()
+		p.record()
+		p.write(2)
+	}},
+	{"written over where the receipt is of another", func(p *power) {
+		p.plain = "m-1"
+		p.write(9)
+		stale := readFile(p.T, p.dir, "m-1.receipt.json")
+		p.write(1)
+		writeFile(p.T, p.dir, "m-1.receipt.json", stale)
 		p.settle()
 		p.record()
 		p.write(2)
@@ -293,6 +304,20 @@ func TestPowerCutsWithAJournal(t *testing.T) {
 			t.Parallel()
 			p := newPower(t, vfstest.NewStrict(&vfstest.StrictOptions{Journal: true, WholeRenames: true}))
 			p.journal = true
+			s.run(p)
+			p.cutEverywhere()
+		})
+	}
+}
+
+// TestWindows does the same where files that are open keep their names, and
+// ends the process everywhere.
+func TestWindows(t *testing.T) {
+	for _, s := range strictScenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			p := newPower(t, vfstest.NewStrict(&vfstest.StrictOptions{Windows: true}))
+			p.kills, p.journal = true, true
 			s.run(p)
 			p.cutEverywhere()
 		})

@@ -74,6 +74,7 @@ type power struct {
 	plain   string                // not a manager's: a checkpoint of this path is written again and again
 	keeps   func([]acked) []acked // what the rules keep of a list; nil: MaxToKeep's
 	foreign []acked               // not the manager's, to be left alone
+	kills   bool                  // no power cuts, only the end of the process
 	journal bool                  // names reach the disk in order
 	disk    *vfstest.Strict
 	dir     storage.Dir
@@ -316,6 +317,9 @@ func (p *power) cutAll(random, every, deep int) {
 	p.states = make(map[string]bool)
 	for n, pt := range p.points {
 		for cut := range allCuts(pt.disk, random) {
+			if p.kills && cut.Name != killed {
+				continue
+			}
 			at := p.at + fmt.Sprintf("%d %s", n, cut.Name)
 			if only := os.Getenv(cutEnv); only != "" && only != at && !strings.HasPrefix(only, at+", ") {
 				continue

@@ -126,22 +126,22 @@ func rollBack(ctx context.Context, dir storage.Dir, main, rec *Set) error {
 	return storage.RemoveAll(ctx, dir, foreign)
 }
 
-// copyBack copies a file of the recovery set rec to its own name.
-func copyBack(ctx context.Context, dir storage.Dir, rec, name string) (err error) {
+// copyBack copies a file of the recovery set rec to its own name. It may be a
+// second name of what it replaces, and Windows replaces nothing that is open:
+// so it is closed first.
+func copyBack(ctx context.Context, dir storage.Dir, rec, name string) error {
 	from, err := dir.Open(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if closed := from.Close(); err == nil {
-			err = closed
-		}
-	}()
 	to, err := dir.Create(ctx, rec[:len(rec)-len(filename.RecoverySuffix)]+name[len(rec):])
 	if err != nil {
-		return err
+		return errors.Join(err, from.Close())
 	}
 	_, err = io.Copy(to, io.NewSectionReader(from, 0, from.Size()))
+	if closed := from.Close(); err == nil {
+		err = closed
+	}
 	if err == nil {
 		err = to.Commit()
 	}

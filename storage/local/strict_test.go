@@ -119,6 +119,31 @@ func (c *durable) check(t *testing.T, d storage.Dir, done bool) (wrong []string)
 	return wrong
 }
 
+// TestADirectoryOfAKilledProcessIsFlushed: the process before was killed after
+// it had made the directory, and before it could flush its name.
+//
+// Proves D1.
+func TestADirectoryOfAKilledProcessIsFlushed(t *testing.T) {
+	for _, last := range []string{"mkdir /runs", "mkdir /runs/model", "mkdir /runs/model/in"} {
+		var killed *vfstest.Strict
+		disk := vfstest.NewStrict(nil)
+		disk.Watch(func(op vfstest.Op, s *vfstest.Strict) {
+			if op.String() == last {
+				killed = s
+			}
+		})
+		write := func(disk *vfstest.Strict) {
+			t.Helper()
+			if err := storage.WriteFile(t.Context(), local.DirOn(disk, "/runs/model"), "in/a", []byte("text")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(disk)
+		write(killed)
+		wantContent(t, local.DirOn(killed.Crash(vfstest.LoseAll()), "/runs/model"), "in/a", "text")
+	}
+}
+
 // TestPowerCutsInAGrowingFile: its name is durable from the beginning, and what
 // was flushed is; of the rest any part may be missing.
 //
