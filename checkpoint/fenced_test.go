@@ -62,7 +62,7 @@ func TestAWriterStoppedAnywhereHarmsNothingOfTheNext(t *testing.T) {
 	} {
 		step := 1
 		if s.save != nil || s.fresh || s.closed { // the first has all of them, whatever the time
-			step = torture.Times(3, 1)
+			step = torture.Times(5, 1)
 		}
 		for i, more := 0, true; more; i += step {
 			synctest.Test(t, func(t *testing.T) { more = s.run(t, i) })
