@@ -14,9 +14,10 @@ import (
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// Remove removes checkpoints: first what the state file says of them, then
-// the indexes, then all other files, each durable before the next. Where the
-// latest is among them, the newest that stays becomes the latest. One that is
+// Remove removes checkpoints: the indexes, then all other files, then what the
+// state file says of them, which needs the room that may be lacking. Where the
+// latest is among them the state file comes first, and the newest that stays
+// becomes the latest. One that is
 // not there is no error. Pins and policies are not asked: to thin out its
 // directory is a manager's own business. A manager at work in this process
 // notices at its next save. (TensorFlow: remove_checkpoint)
@@ -48,10 +49,30 @@ func removeAlone(ctx context.Context, dir storage.Dir, paths []string) error {
 			}
 		}
 	}
-	if err := unlist(ctx, dir, gone); err != nil || len(indexes)+len(others) == 0 {
+	latest, err := latestListed(ctx, dir)
+	if err != nil || len(indexes)+len(others) == 0 {
+		return errors.Join(err, unlist(ctx, dir, gone))
+	}
+	if gone[latest] {
+		if err := unlist(ctx, dir, gone); err != nil {
+			return err
+		}
+		return storage.RemoveAll(ctx, dir, indexes, others)
+	}
+	if err := storage.RemoveAll(ctx, dir, indexes, others); err != nil {
 		return err
 	}
-	return storage.RemoveAll(ctx, dir, indexes, others)
+	return unlist(ctx, dir, gone)
+}
+
+// latestListed returns what the state file calls the latest, "" if there is
+// none that makes sense.
+func latestListed(ctx context.Context, dir storage.Dir) (string, error) {
+	s, err := ReadState(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return s.ModelCheckpointPath, unlessIO(err)
 }
 
 // filesOf returns the names of all files of a checkpoint: the indexes, of

@@ -145,12 +145,16 @@ func (l *lock) take() (known *lock, err error) {
 	return nil, l.sign()
 }
 
-// sign writes who holds the lock, for the others' error.
+// sign writes who holds the lock, for the others' error. On a full disk the lock
+// is held without: it may be taken to make room.
 func (l *lock) sign() error {
 	if err := l.f.Truncate(0); err != nil {
 		return err
 	}
 	_, err := l.f.WriteAt([]byte(holder.Since(holder.This(), time.Now())+"\n"), 0)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil
+	}
 	return err
 }
 
