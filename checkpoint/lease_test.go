@@ -214,7 +214,7 @@ func TestLeasesNeedNoCommonClock(t *testing.T) {
 
 // TestOnAFullDiskNoLeaseHasRunOut: what time it is cannot be seen.
 func TestOnAFullDiskNoLeaseHasRunOut(t *testing.T) {
-	if now := placeTime(background(), storage.ReadOnly(mem.Dir()))(); !now.IsZero() {
+	if now := placeTime(background(), storage.ReadOnly(mem.Dir()), untold)(); !now.IsZero() {
 		t.Errorf("time = %v, want none", now)
 	}
 }

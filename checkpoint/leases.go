@@ -84,20 +84,29 @@ func (l leaseJSON) ttl() time.Duration {
 // placeTime returns the clock of dir, which has dated the files of the leases,
 // as a file shows that is written to see it. Who holds a lease and who removes
 // then need not agree about the time. Where that cannot be found out, on a disk
-// that is full, no lease has run out.
-func placeTime(ctx context.Context, dir storage.Dir) func() time.Time {
-	return func() (now time.Time) {
-		probe := dirlock.Leases + "/now-" + rand.Text()
-		if storage.WriteFileSoon(ctx, dir, probe, nil) != nil {
-			return time.Time{}
-		}
-		err := shelf.EachFile(ctx, dir, probe, func(info storage.Info) { now = info.ModTime })
-		if removed := dir.Remove(context.WithoutCancel(ctx), probe); err != nil || removed != nil {
+// that is full, no lease has run out, and why is told.
+func placeTime(ctx context.Context, dir storage.Dir, tell func(error)) func() time.Time {
+	return func() time.Time {
+		now, err := probeTime(ctx, dir)
+		if err != nil {
+			tell(err)
 			return time.Time{}
 		}
 		return now
 	}
 }
+
+func probeTime(ctx context.Context, dir storage.Dir) (now time.Time, err error) {
+	probe := dirlock.Leases + "/now-" + rand.Text()
+	if err := storage.WriteFileSoon(ctx, dir, probe, nil); err != nil {
+		return now, err
+	}
+	err = shelf.EachFile(ctx, dir, probe, func(info storage.Info) { now = info.ModTime })
+	return now, errors.Join(err, dir.Remove(context.WithoutCancel(ctx), probe))
+}
+
+// untold is for who says of each lease whose it is anyway.
+func untold(error) {}
 
 // readLease reads the file of a lease. When it runs out is by the clock of the
 // place.

@@ -178,7 +178,7 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 	}
 	m.dropGone()
 	m.writing = true
-	if err := tidyLeases(ctx, m.out, placeTime(ctx, m.out)); err != nil {
+	if err := tidyLeases(ctx, m.out, placeTime(ctx, m.out, m.timeUnknown)); err != nil {
 		m.o.Logger.Warn("leases of readers that died stay", "err", err)
 	}
 	return nil

@@ -63,7 +63,7 @@ func (m *Manager) ask(ctx context.Context, victims []ledger.Judged) error {
 	isVictim := func(p string) bool {
 		return slices.ContainsFunc(victims, func(c ledger.Judged) bool { return c.Path == p })
 	}
-	held, err := holders(ctx, m.dir, placeTime(ctx, m.out), isVictim)
+	held, err := holders(ctx, m.dir, placeTime(ctx, m.out, m.timeUnknown), isVictim)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,11 @@ func (m *Manager) ask(ctx context.Context, victims []ledger.Judged) error {
 		}
 	}
 	return nil
+}
+
+// timeUnknown tells why leases count as held that may have run out.
+func (m *Manager) timeUnknown(err error) {
+	m.o.Logger.Warn("leases count as held because the time there is not known", "err", err)
 }
 
 // askReceipt reads what others write into a receipt.

@@ -234,7 +234,7 @@ func (p *Plan) doAlone(ctx context.Context, dir storage.Dir) error {
 // check makes the plan anew and compares.
 func (p *Plan) check(ctx context.Context, dir storage.Dir) error {
 	now := &Plan{dir: p.dir, policy: p.policy, o: p.o}
-	if err := now.make(ctx, placeTime(ctx, dir)); err != nil {
+	if err := now.make(ctx, placeTime(ctx, dir, untold)); err != nil {
 		return err
 	}
 	for i, c := range now.Checkpoints {

@@ -37,7 +37,7 @@ func whyHeld(ctx context.Context, dir storage.Dir, path string) (string, error) 
 	case r.Pinned != "":
 		return "pinned: " + r.Pinned, nil
 	}
-	leases, err := holders(ctx, dir, placeTime(ctx, dir), func(p string) bool { return p == path })
+	leases, err := holders(ctx, dir, placeTime(ctx, dir, untold), func(p string) bool { return p == path })
 	if by := leases[path]; by != "" {
 		return "leased by " + by, err
 	}
