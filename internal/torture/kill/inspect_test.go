@@ -195,7 +195,7 @@ func (h *history) clean() error {
 		return err
 	}
 	if len(rest) > 0 {
-		return fmt.Errorf("a process that ended well has left %v", rest)
+		return fmt.Errorf("a process that ended well has left %v%s", rest, h.receiptsOf(rest))
 	}
 	wanted := h.rule.latest
 	if h.rule.best {
@@ -214,6 +214,18 @@ func (h *history) clean() error {
 		return fmt.Errorf("there are %d checkpoints, %v, wanted are %d", len(h.disk), h.disk, wanted)
 	}
 	return nil
+}
+
+// receiptsOf returns the receipts among some files, for who looks for a reason.
+func (h *history) receiptsOf(names []string) string {
+	var texts strings.Builder
+	for _, name := range names {
+		if strings.HasSuffix(name, ".receipt.json") {
+			text, err := os.ReadFile(filepath.Join(h.root, name))
+			fmt.Fprintf(&texts, "\n%s: %s %v", name, text, err)
+		}
+	}
+	return texts.String()
 }
 
 // unmanaged reports whether no sweep will remove a checkpoint. Whether it is
