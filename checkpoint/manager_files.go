@@ -34,12 +34,12 @@ func (m *Manager) survey(ctx context.Context) error {
 
 // surveyAndTidy leaves out the tidying where other processes are not kept out:
 // what looks left over may be one's, just being written.
-func (m *Manager) surveyAndTidy(ctx context.Context) error {
+func (m *Manager) surveyAndTidy(ctx context.Context, state []byte) error {
 	err := m.survey(ctx)
 	if err != nil || !m.locked {
 		return err
 	}
-	if did := m.tidy(ctx); did {
+	if did := m.tidy(ctx, state); did {
 		return m.survey(ctx)
 	}
 	return nil

@@ -167,7 +167,7 @@ func (m *Manager) openForWriting(ctx context.Context) error {
 	if m.writing && !m.files.stale {
 		return nil
 	}
-	if err := m.surveyAndTidy(ctx); err != nil {
+	if err := m.surveyAndTidy(ctx, text); err != nil {
 		return err
 	}
 	// Without the lock others may have written since NewManager read.

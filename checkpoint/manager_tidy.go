@@ -8,6 +8,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -15,7 +16,8 @@ import (
 // tidy ends overwrites that were interrupted, and removes files of
 // checkpoints of ours that have no index: never committed, or half removed.
 // What fails is left for the next time. It reports whether it did something.
-func (m *Manager) tidy(ctx context.Context) (did bool) {
+// state is the text of the state file.
+func (m *Manager) tidy(ctx context.Context, state []byte) (did bool) {
 	var err error
 	sets := m.files.sets
 	for p, s := range sets {
@@ -31,7 +33,7 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 			err = errors.Join(err, shelf.Settle(ctx, m.out, sets[of], s, receiptFiles))
 		} else if s.Index == nil && s.Receipt != nil {
 			did = true
-			err = errors.Join(err, m.removeOrphan(ctx, s))
+			err = errors.Join(err, m.removeOrphan(ctx, s, state))
 		} else if s.Index == nil && len(s.Data) == 0 && len(s.Parity) > 0 {
 			did = true
 			err = errors.Join(err, m.removeParity(ctx, s))
@@ -46,13 +48,16 @@ func (m *Manager) tidy(ctx context.Context) (did bool) {
 // removeOrphan removes what the receipt says to be ours, and only if the
 // sizes say so too: data files without index may also be TensorFlow's, just
 // being written.
-func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
+func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set, state []byte) error {
 	r, err := ReadReceipt(ctx, m.dir, s.Path)
 	if err != nil {
 		return unlessIO(err)
 	}
 	if r.Pinned != "" || r.Kept != "" {
-		return nil // no removal of ours takes its index: that was lost, and may be brought back
+		// No removal of ours takes its index. If it had one, that was lost, and may be brought back.
+		if begun, err := m.onlyBegun(ctx, r, state); err != nil || !begun {
+			return err
+		}
 	}
 	for _, d := range s.Data {
 		if f, ok := r.file(path.Base(d.Name)); !ok || f.Size != d.Size {
@@ -61,6 +66,23 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set) error {
 	}
 	m.o.Logger.Warn("removed what was left of a checkpoint without index", "path", s.Path)
 	return shelf.Remove(ctx, m.out, s)
+}
+
+// onlyBegun reports whether the save of a receipt never had an index: both its
+// number and its count are above what the state file tells of, and every
+// checkpoint that was acknowledged was once the latest there.
+func (m *Manager) onlyBegun(ctx context.Context, r Receipt, state []byte) (bool, error) {
+	s, err := parseState(state)
+	if err != nil {
+		return false, nil // whoever has lost this file may have lost others
+	}
+	n, mine := filename.NumberOf(m.l.Name, r.Path)
+	latest, _, ok := filename.Local(s.ModelCheckpointPath)
+	if !ok || !mine || n <= ledger.State(s).Highest(m.l.Name) {
+		return false, nil
+	}
+	count, err := m.countOf(ctx, latest)
+	return count >= 0 && r.SaveCounter > count, err
 }
 
 // removeParity removes the parity of what is gone, receipt, data and all: nobody

@@ -297,3 +297,22 @@ func TestLeftoversOfAPinnedCheckpointStay(t *testing.T) {
 		"ckpt-3.data-00000-of-00001", "ckpt-3.index", "ckpt-3.receipt.json",
 		"ckpt-4.data-00000-of-00001", "ckpt-4.index", "ckpt-4.receipt.json")
 }
+
+// TestWhatWasToBePinnedAndWasNotSavedGoes: the writer died when all but the
+// index of a pinned save was published.
+//
+// Proves D5.
+func TestWhatWasToBePinnedAndWasNotSavedGoes(t *testing.T) {
+	dir := savedBy(t, ManagerOptions{}, 2)
+	must(t, Pin(background(), dir, "ckpt-2", "mine"))
+	remove(t, dir, "ckpt-2.index") // never listed: as if it had not been saved
+	s, err := ReadState(background(), dir)
+	must(t, err)
+	s.ModelCheckpointPath, s.AllModelCheckpointPaths = "ckpt-1", s.AllModelCheckpointPaths[:1]
+	s.AllModelCheckpointTimestamps = s.AllModelCheckpointTimestamps[:1]
+	must(t, WriteState(background(), dir, s))
+	c, _ := one(3)
+	mustSave(t, newManager(t, c, dir, nil), nil)
+	wantPaths(t, "files", listing(t, dir), "checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index", "ckpt-1.receipt.json",
+		"ckpt-3.data-00000-of-00001", "ckpt-3.index", "ckpt-3.receipt.json")
+}

@@ -102,7 +102,7 @@ func (h *history) died(v *victim, err error) error {
 }
 
 // journal is what was said last.
-func (h *history) journal() string { return strings.Join(h.said[max(0, len(h.said)-300):], "\n") }
+func (h *history) journal() string { return strings.Join(h.said[max(0, len(h.said)-150):], "\n") }
 
 // hear enters a line into the record.
 func (h *history) hear(line string) error {

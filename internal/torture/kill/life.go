@@ -117,16 +117,18 @@ func (l *life) save(ctx context.Context) error {
 	if keep {
 		o.Tags = []string{keepTag}
 	}
-	pin := l.one(25)
-	if pin {
-		o.Pin = "drawn"
-	}
 	if list := l.m.Checkpoints(); len(list) > 0 && l.one(5) {
 		path := list[l.random.IntN(len(list))]
 		if _, err := fmt.Sscanf(path, "ckpt-%d", &number); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		o.CheckpointNumber = &number
+	}
+	// What lies without index under a number that the state file has passed, and
+	// is to be pinned, stays: it may have had one.
+	pin := l.one(25) && number < 0 && l.m.LatestCheckpoint() != ""
+	if pin {
+		o.Pin = "drawn"
 	}
 	serial := l.serial
 	l.say("save %d %d %d %t %t %d", serial, l.c.digest(), loss, keep, pin, number)
