@@ -177,7 +177,7 @@ func (l *lister) readReceipts(ctx context.Context, dir storage.Dir) error {
 		if !e.HasReceipt {
 			continue
 		}
-		r, err := ReadReceipt(ctx, dir, e.Path)
+		r, err := receiptInForce(ctx, dir, l.sets, e.Path)
 		switch {
 		case err == nil:
 			e.Receipt = &r

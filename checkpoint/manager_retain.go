@@ -174,7 +174,7 @@ func (f *finder) fillIn(ctx context.Context) error {
 		if s := f.m.files.sets[c.Path]; s != nil && s.Index == nil {
 			continue
 		}
-		r, err := ReadReceipt(ctx, f.m.dir, c.Path)
+		r, err := receiptInForce(ctx, f.m.dir, f.m.files.sets, c.Path)
 		if err == nil {
 			list[i] = r.checkpoint(c.Path, r.Time)
 			if list[i].Verified = c.Verified; r.Time.IsZero() { // somebody has marked one of TensorFlow's

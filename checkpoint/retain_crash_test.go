@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -61,4 +62,49 @@ func TestCrashesLoseNothingThatAPolicyKeeps(t *testing.T) {
 			t.Errorf("%d checkpoints stay, want at most two of the latest and two of the best", n)
 		}
 	})
+}
+
+// TestWhoseOverwritingWasCutIsJudgedAsItIs: the receipt of what was to replace
+// a checkpoint is there before the rest, and then the old one counts: neither a
+// manager nor a plan may take it for the new one, which is not the best, nor
+// pinned.
+//
+// Proves D4, D9.
+func TestWhoseOverwritingWasCutIsJudgedAsItIs(t *testing.T) {
+	policy := retention.Any(retention.Latest(2), retention.Best(1, retention.Lowest("loss")))
+	best := retention.Any(retention.Latest(1), retention.Best(1, retention.Lowest("loss")))
+	for pin, planned := range map[string]retention.Policy{"": best, "mine": retention.Latest(1)} {
+		save := func(m *Manager, loss float64, n int64, pin string) error {
+			_, err := m.Save(background(), &SaveOptions{Metrics: map[string]float64{"loss": loss}, CheckpointNumber: &n, Pin: pin})
+			return err
+		}
+		prepare := func(dir storage.Dir) {
+			c, _ := one(1)
+			m := newManager(t, c, dir, &ManagerOptions{Retention: policy})
+			must(t, save(m, 1, 1, pin))
+			must(t, save(m, 5, 2, ""))
+		}
+		run := func(dir storage.Dir, done func()) {
+			c, _ := one(9)
+			m, err := NewManager(background(), c, dir, &ManagerOptions{Retention: policy})
+			if err == nil && save(m, 9, 1, "") == nil {
+				done()
+			}
+			_ = m.Close(background()) // dead or not
+		}
+		cut(t, prepare, run, func(t *testing.T, left storage.Dir, done int) {
+			old := value(t, left, "ckpt-1") == 1
+			if plan, err := PlanPrune(background(), left, planned, nil); err != nil || old && len(plan.Removals()) > 0 {
+				t.Errorf("PlanPrune() = %v, %v, want one that removes nothing", plan, err)
+			}
+			c, _ := one(3)
+			must(t, save(newManager(t, c, left, &ManagerOptions{Retention: policy}), 7, 3, ""))
+			if is := contains(onDisk(t, left), "ckpt-1"); old && !is {
+				t.Error("ckpt-1, the best, is gone")
+			}
+			if old && value(t, left, "ckpt-1") != 1 {
+				t.Error("ckpt-1 is another now")
+			}
+		})
+	}
 }

@@ -101,13 +101,14 @@ func freeze(root string) error {
 // limitFileSize lets saves meet the largest size that a file may have.
 func limitFileSize(root string) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	return underLimit(root, syscall.RLIMIT_FSIZE, trouble{name: "size of a file limited", steps: pages, is: syscall.EFBIG},
-		func(step int) (uint64, error) { return uint64(step) * page / 4, nil })
+	steps := torture.Times(6, pages)
+	return underLimit(root, syscall.RLIMIT_FSIZE, trouble{name: "size of a file limited", steps: steps, is: syscall.EFBIG},
+		func(step int) (uint64, error) { return uint64(step*step) * pages * page / uint64(steps*steps), nil }) // most files are small
 }
 
 // limitOpenFiles lets saves run out of file descriptors.
 func limitOpenFiles(root string) error {
-	return underLimit(root, syscall.RLIMIT_NOFILE, trouble{name: "open files limited", steps: 20, is: syscall.EMFILE},
+	return underLimit(root, syscall.RLIMIT_NOFILE, trouble{name: "open files limited", steps: torture.Times(8, 20), is: syscall.EMFILE},
 		func(step int) (uint64, error) {
 			f, err := os.Open(root) // gets the lowest number that is free
 			if err != nil {
@@ -157,7 +158,7 @@ func TestSavesInTrouble(t *testing.T) {
 	} else if err != nil {
 		t.Errorf("disk: %v\n%s", err, says)
 	}
-	t.Logf("could not use: quotas, which a file system must be mounted for by the administrator; EDQUOT comes from TestEveryOperation... only")
+	t.Logf("could not use: quotas, which a file system must be mounted for by the administrator")
 }
 
 func inUserNamespace(cmd *exec.Cmd) *exec.Cmd {

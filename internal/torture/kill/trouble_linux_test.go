@@ -152,7 +152,7 @@ func (p *patient) afterwards(m *checkpoint.Manager, failed, want error) error {
 	if failed != nil {
 		p.failed++
 		says := failed.Error()
-		if !errors.Is(failed, want) || !strings.HasPrefix(says, "save ckpt-") || !strings.Contains(says, p.root) || !strings.Contains(says, want.Error()) {
+		if !errors.Is(failed, want) || !strings.HasPrefix(says, "save") || !strings.Contains(says, p.root) || !strings.Contains(says, want.Error()) {
 			return fmt.Errorf("the error is %w, want one that says save, path and %v", failed, want)
 		}
 	}
