@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"maps"
@@ -12,12 +14,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
+	"github.com/ckpt-dev/ckpt/internal/torture"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -38,7 +42,7 @@ func compile(t *testing.T) string {
 }
 
 // finish runs the program to its end and returns what it printed.
-func finish(t *testing.T, program, dir string) string {
+func finish(t *testing.T, program, dir string, flags ...string) string {
 	t.Helper()
 	out, err := exec.Command(program, append(flags, "-dir", dir)...).CombinedOutput()
 	if err != nil {
@@ -47,8 +51,8 @@ func finish(t *testing.T, program, dir string) string {
 	return string(out)
 }
 
-// start runs the program until it begins to train.
-func start(t *testing.T, program, dir string) (*exec.Cmd, *bufio.Reader) {
+// start runs the program.
+func start(t *testing.T, program, dir string, flags ...string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	cmd := exec.Command(program, append(flags, "-dir", dir)...)
 	cmd.Stderr = os.Stderr
@@ -59,38 +63,42 @@ func start(t *testing.T, program, dir string) (*exec.Cmd, *bufio.Reader) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out := bufio.NewReader(pipe)
-	line, err := out.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s", bytes.TrimSpace([]byte(line)))
-	return cmd, out
+	return cmd, bufio.NewReader(pipe)
 }
 
-// kill sends SIGKILL some time after so many saves: within a step, between two,
-// or within a save.
-func kill(t *testing.T, program, dir string, saves int, after time.Duration) {
+// moment is when a training dies: some time after it has begun, or after it
+// has printed a number of lines: within its opening, a step, or a save.
+type moment struct {
+	lines int
+	after time.Duration
+}
+
+// kill sends SIGKILL at the moment, and returns what the program had printed.
+// To have ended before is an error.
+func kill(t *testing.T, program, dir string, when moment, flags ...string) []string {
 	t.Helper()
-	cmd, out := start(t, program, dir)
-	for saves > 0 {
+	cmd, out := start(t, program, dir, flags...)
+	strike := func() { time.AfterFunc(when.after, func() { _ = cmd.Process.Kill() }) } // an error: it has ended, which shows
+	if when.lines == 0 {
+		strike()
+	}
+	var printed []string
+	for {
 		line, err := out.ReadString('\n')
 		if errors.Is(err, io.EOF) {
-			break // it was faster, and has ended
+			break
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(line, "saved ckpt-") {
-			saves--
+		if printed = append(printed, strings.TrimSpace(line)); len(printed) == when.lines {
+			strike()
 		}
 	}
-	time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // an error: it has ended
-	rest, err := io.ReadAll(out)
-	if err != nil {
-		t.Fatal(err)
+	if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Fatalf("it ended by itself: %v; it had printed %q", err, printed)
 	}
-	t.Logf("%v later it had printed %q and ended: %v", after, rest, cmd.Wait())
+	return printed
 }
 
 // last returns the line of the output that begins with prefix.
@@ -131,17 +139,42 @@ func newest(t *testing.T, dir string) map[string]tensor.Tensor {
 	return tensors
 }
 
+// TestATrainingKilledAtRandomEndsWithTheWeightsOfOneThatWasNot, to the bit,
+// however often it was killed.
+//
+// Proves D3, D9.
 func TestATrainingKilledAtRandomEndsWithTheWeightsOfOneThatWasNot(t *testing.T) {
 	program, whole, killed := compile(t), t.TempDir(), t.TempDir()
-	want := finish(t, program, whole)
+	kills := torture.Times(5, 100)
+	// Of few digits, which do not take longer to load than a life lasts, and
+	// with more steps than all lives together get through.
+	flags := []string{"-data", fewDigits(t), "-every", "2", "-steps", strconv.Itoa(40 + 8*kills)}
+	begin := time.Now()
+	want := finish(t, program, whole, flags...)
+	took := time.Since(begin)
 
 	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	t.Logf("seed %d; the whole training took %v", seed, took)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 5 {
-		kill(t, program, killed, 1+random.IntN(2), time.Duration(random.Int64N(int64(200*time.Millisecond))))
+	resumed, saves := 0, 0
+	for range kills {
+		when := moment{after: time.Duration(random.Int64N(int64(200 * time.Millisecond)))}
+		if random.IntN(4) > 0 {
+			when = moment{lines: 1 + random.IntN(3), after: time.Duration(random.Int64N(int64(30 * time.Millisecond)))}
+		}
+		printed := kill(t, program, killed, when, flags...)
+		for i, line := range printed {
+			if i == 0 && strings.HasPrefix(line, "resumed ") {
+				resumed++
+			}
+			if strings.Contains(line, "saved ckpt-") {
+				saves++
+			}
+		}
 	}
-	got := finish(t, program, killed)
+	got := finish(t, program, killed, flags...)
+	t.Logf("%d lives were killed after they had resumed, %d saves were told of; the last one: %s", resumed, saves, last(t, got, "resumed "))
+	torture.Count(t, "kills of a training", kills)
 
 	for _, line := range []string{"weights ", "test accuracy "} {
 		if g, w := last(t, got, line), last(t, want, line); g != w {
@@ -149,6 +182,39 @@ func TestATrainingKilledAtRandomEndsWithTheWeightsOfOneThatWasNot(t *testing.T) 
 		}
 	}
 	compare(t, newest(t, killed), newest(t, whole))
+}
+
+// fewDigits makes a data set of noise: what is learned from it does not matter.
+func fewDigits(t *testing.T) string {
+	t.Helper()
+	dir, random := t.TempDir(), rand.New(rand.NewPCG(1, 1))
+	for name, n := range map[string]uint32{"train": 1280, "t10k": 100} {
+		images := binary.BigEndian.AppendUint32(nil, 0x0803) // MNIST's magic numbers
+		for _, size := range []uint32{n, 28, 28} {
+			images = binary.BigEndian.AppendUint32(images, size)
+		}
+		labels := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, 0x0801), n)
+		for range n {
+			labels = append(labels, byte(random.IntN(10)))
+			for range pixels {
+				images = append(images, byte(random.Uint32()))
+			}
+		}
+		for part, data := range map[string][]byte{"images-idx3": images, "labels-idx1": labels} {
+			var b bytes.Buffer
+			w := gzip.NewWriter(&b)
+			if _, err := w.Write(data); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name+"-"+part+"-ubyte.gz"), b.Bytes(), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
 }
 
 func compare(t *testing.T, got, want map[string]tensor.Tensor) {
@@ -165,9 +231,11 @@ func compare(t *testing.T, got, want map[string]tensor.Tensor) {
 
 func TestCtrlCSavesAndTheNextRunGoesOnThere(t *testing.T) {
 	program, dir := compile(t), t.TempDir()
-	cmd, out := start(t, program, dir)
-	if _, err := out.ReadString('\n'); err != nil { // it trains
-		t.Fatal(err)
+	cmd, out := start(t, program, dir, flags...)
+	for range 2 { // it trains
+		if _, err := out.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -187,11 +255,11 @@ func TestCtrlCSavesAndTheNextRunGoesOnThere(t *testing.T) {
 	fields := strings.Fields(lines[len(lines)-2])
 	step, path = strings.TrimSuffix(fields[1], "/120"), fields[3]
 
-	resumed := finish(t, program, dir)
+	resumed := finish(t, program, dir, flags...)
 	if got, want := last(t, resumed, "resumed "), "resumed from "+path+" at step "+step+" of 120"; got != want {
 		t.Errorf("it printed %q, want %q", got, want)
 	}
-	again := finish(t, program, dir)
+	again := finish(t, program, dir, flags...)
 	last(t, again, "training is complete: ")
 	if got, want := last(t, again, "weights "), last(t, resumed, "weights "); got != want {
 		t.Errorf("a run after the last printed %q, want %q", got, want)

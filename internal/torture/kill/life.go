@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"sync"
 
@@ -161,7 +163,11 @@ func (l *life) pin(ctx context.Context) error {
 		path := l.pinned[0]
 		l.pinned = l.pinned[1:]
 		l.say("unpin %s", path)
-		return l.m.Unpin(ctx, path)
+		err := l.m.Unpin(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) { // another was saved over it, which had no pin
+			return nil
+		}
+		return err
 	}
 	path := l.m.LatestCheckpoint()
 	if err := l.m.Pin(ctx, path, "drawn"); err != nil {
