@@ -81,8 +81,8 @@ func (m *Manager) onlyBegun(ctx context.Context, r Receipt, state []byte) (bool,
 	if !ok || !mine || n <= ledger.State(s).Highest(m.l.Name) {
 		return false, nil
 	}
-	count, err := m.countOf(ctx, latest)
-	return count >= 0 && r.SaveCounter > count, err
+	above, err := m.madeAs(ctx, latest)
+	return above.count >= 0 && r.SaveCounter > above.count, err
 }
 
 // removeParity removes the parity of what is gone, receipt, data and all: nobody

@@ -35,7 +35,9 @@ func fillDisks(root string) error {
 	for _, t := range []trouble{
 		{name: "disk fuller and fuller", steps: pages, is: syscall.ENOSPC, end: func() error { return os.RemoveAll(ballast) },
 			begin: func(step int) error { return fill(root, ballast, int64(step)*page) }},
-		{name: "inodes running out", steps: 20, is: syscall.ENOSPC, end: func() error { return os.RemoveAll(ballast) },
+		{name: "disk full in the midst of writing", steps: pages, is: syscall.ENOSPC, end: func() error { return os.RemoveAll(ballast) },
+			begin: func(step int) error { return fill(root, ballast, int64(step)*page) }, blind: true},
+		{name: "inodes running out", steps: 16, is: syscall.ENOSPC, end: func() error { return os.RemoveAll(ballast) },
 			begin: func(step int) error { return useInodes(root, ballast, step) }},
 		{name: "read-only disk", steps: 2, is: syscall.EROFS, begin: func(int) error { return freeze(root) },
 			end: func() error { return syscall.Unmount(root, 0) }},
@@ -138,7 +140,7 @@ func underLimit(root string, resource int, t trouble, of func(step int) (uint64,
 // the last page, inodes, writing at all, large files, open files. Where it does
 // not let this process do so, the log says it.
 //
-// Proves D13, D15.
+// Proves D13, D15, D16.
 func TestSavesInTrouble(t *testing.T) {
 	for _, what := range []string{"file size", "open files"} {
 		says, err := tell(t, child(t, what))
