@@ -5,7 +5,8 @@
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
 # interop-long  the same with a new seed, and ten times as many histories and restores
-# torture  the long forms of the tests for crashes, faults and damage; prints how often each was tried
+# torture  the long forms of the tests for crashes, faults and damage, of all modules, for hours; each fuzz
+#          target for a moment; the mutation proof. Prints how often each thing was tried
 # scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)
 .PHONY: check test unit interop interop-long fuzz torture golden scenarios
 
@@ -44,9 +45,7 @@ fuzz:
 	@internal/fuzz.sh $(FUZZTIME)
 
 torture:
-	@set -e; counts=$$(mktemp); trap "rm -f $$counts" EXIT; \
-		CKPT_TORTURE=1 CKPT_TORTURE_COUNTS=$$counts go test -count 1 -timeout 4h ./...; \
-		awk -F '\t' '{n[$$2] += $$1} END {for (what in n) print n[what], what}' $$counts | sort -k 2
+	@internal/torture.sh 20s
 
 golden:
 	@python=$$(interop/venv.sh) && "$$python" interop/golden/make.py
