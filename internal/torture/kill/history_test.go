@@ -54,7 +54,7 @@ func (h *history) run(kills int) error {
 	}
 	for range kills {
 		when := draw(h.random)
-		v, err := h.begin(0)
+		v, err := h.begin(forLong)
 		if err == nil {
 			h.said = append(h.said, "kill "+when.String())
 			err = h.died(v, v.kill(when))
@@ -78,6 +78,9 @@ func (h *history) run(kills int) error {
 	}
 	return h.clean()
 }
+
+// forLong are more sessions than a victim lives to have.
+const forLong = 1 << 30
 
 func (h *history) begin(sessions int) (*victim, error) {
 	h.rivals = nil

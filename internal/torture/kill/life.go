@@ -24,6 +24,7 @@ type life struct {
 	random *rand.Rand
 	serial uint64
 
+	endless bool // the session does not end
 	c       *content
 	m       *checkpoint.Manager
 	waiting sync.WaitGroup // who waits for saves under way, to tell
@@ -63,7 +64,7 @@ func (l *life) session(ctx context.Context) error {
 	if err := l.restore(ctx); err != nil {
 		return err
 	}
-	for range 2 + l.random.IntN(8) {
+	for n := 2 + l.random.IntN(8); n > 0 || l.endless; n-- {
 		if err := l.step(ctx); err != nil {
 			return err
 		}

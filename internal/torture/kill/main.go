@@ -11,7 +11,8 @@ import (
 )
 
 // main takes the directory, the rule's name, the seed of what is drawn, the
-// number of the last save before, and after how many sessions to end, 0 for never.
+// number of the last save before, and after how many sessions of a manager to
+// end, 0 for one that never ends.
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "kill:", err)
@@ -36,6 +37,7 @@ func run(args []string) error {
 		numbers[i] = n
 	}
 	l := newLife(args[0], rule, numbers[0], numbers[1])
+	l.endless = numbers[2] == 0
 	for n := numbers[2]; ; n-- {
 		if err := l.session(context.Background()); err != nil || n == 1 {
 			return err
