@@ -386,7 +386,7 @@ func (l *looker) leftovers(disk *vfstest.Strict, dir storage.Dir) {
 		if l.lonely(s) {
 			continue
 		}
-		if !s.Complete() || strings.HasSuffix(path, filename.RecoverySuffix) {
+		if !s.Complete() || len(s.Data) != s.Shards() || strings.HasSuffix(path, filename.RecoverySuffix) {
 			l.wrong("leftovers of %s stay: index %v, %v", path, s.Index != nil, s.Others())
 		}
 	}
