@@ -19,15 +19,32 @@ type partitioned struct {
 	at   table.Handle
 }
 
+// An index is kept in memory, and a compressed one can hold entries that take
+// a thousand times the bytes they have in the file. TensorFlow does not compress
+// indexes, and what does for it gains a factor of ten at most; so memory is
+// bounded by the bytes of the file, with room for what is small anyway.
+const (
+	entryMemory       = 320 // of a tensor without a name and dimensions
+	memoryPerByte     = 24  // of a value: a slice of two bytes takes 48
+	memoryPerFileByte = 100
+	firstBudget       = 16 << 20
+)
+
 // load reads the whole index. What it accepts holds from then on: shapes are
 // sound, sizes agree with them, slices exist and fit.
-func (r *Reader) load() error {
+func (r *Reader) load(size int64) error {
 	header := false
 	var waiting []partitioned
+	budget := firstBudget + memoryPerFileByte*size
 	for e, err := range r.table.All() {
+		if err == nil {
+			budget -= entryMemory + int64(len(e.Key)) + memoryPerByte*int64(len(e.Value))
+		}
 		switch {
 		case err != nil:
 			return err
+		case budget < 0:
+			return corruptIndex("", e.Block, fmt.Errorf("an index of %d bytes has more entries than any would", size))
 		case !header:
 			header, err = true, r.loadHeader(e)
 		default:

@@ -49,7 +49,7 @@ func NewReader(index io.ReaderAt, size int64, data OpenData) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{table: t, entries: map[string]*stored{}}
-	if err := r.load(); err != nil {
+	if err := r.load(size); err != nil {
 		return nil, err
 	}
 	r.files = files{open: data, shards: int(r.header.NumShards), opened: map[int]*file{}}

@@ -209,11 +209,16 @@ func (v *verifying) problem(err error) {
 	if err == nil || exitCode(err) == exitInterrupted {
 		return
 	}
-	if v.gone = v.gone || v.removed(); v.gone {
+	known := v.known(err)
+	// A look at the directory for each of many would take the square of them.
+	if !known && (len(v.Problems) == 0 || errors.Is(err, fs.ErrNotExist)) {
+		v.gone = v.gone || v.removed()
+	}
+	if v.gone {
 		return
 	}
 	v.err = errors.Join(v.err, err)
-	if v.known(err) {
+	if known {
 		return
 	}
 	v.Problems = append(v.Problems, problemOf(err))
