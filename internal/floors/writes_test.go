@@ -17,6 +17,7 @@ var mayWrite = map[string]string{
 	"internal/golden":  "writes the tests' golden files",
 	"internal/torture": "tells what tests did",
 	"internal/hostile": "sets the tests' traps",
+	"internal/mutate":  "writes an overlay of changed sources, outside the repository",
 	"internal/cli":     "writes with --output into what is no regular file, as a pipe or device; files it writes through storage",
 }
 
