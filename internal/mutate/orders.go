@@ -31,7 +31,7 @@ var orders = []order{
 		{"range append(s.Others(), s.Index.Name)", "range mutantPick(MUTANT, append([]string{s.Index.Name}, s.Others()...), append(s.Others(), s.Index.Name))"},
 	}},
 	{"internal/shelf/recovery.go", "a rolled back receipt before data and index", [][2]string{
-		{"for _, wave := range waves {\n\t\tfor", "if MUTANT { slices.Reverse(waves) }; for _, wave := range waves {\n\t\tfor"},
+		{"range waves {\n\t\tfor", "range mutantBackward(MUTANT, waves) {\n\t\tfor"},
 	}},
 	{"internal/shelf/recovery.go", "a recovery set counts without its index", [][2]string{
 		{"main.Index != nil && rec.Complete()", "main.Index != nil && (rec.Complete() || MUTANT)"},

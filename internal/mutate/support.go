@@ -73,6 +73,17 @@ func mutantSwap[T any](on bool, first, then T) (T, T) {
 	return first, then
 }
 
+func mutantBackward[T any](on bool, list []T) []T {
+	if !on {
+		return list
+	}
+	var turned []T
+	for i := range list {
+		turned = append(turned, list[len(list)-1-i])
+	}
+	return turned
+}
+
 // mutantWaves merges waves from the mutant id on, and then swaps them.
 func mutantWaves[T any](id int, waves ...[]T) [][]T {
 	for i := range len(waves) - 1 {

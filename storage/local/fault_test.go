@@ -288,3 +288,31 @@ func TestFailedFileGivesItsBufferBackOnce(t *testing.T) {
 		wantContent(t, d, name, "content of "+name)
 	}
 }
+
+// TestAFailedWriteIsNotForgotten: what follows would leave a hole behind it.
+func TestAFailedWriteIsNotForgotten(t *testing.T) {
+	root, piece := t.TempDir(), make([]byte, 1<<20)
+	failed := false
+	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
+		if op.Verb != "write" || failed {
+			return nil
+		}
+		failed = true
+		return syscall.EIO
+	})
+	p, err := local.DirOn(fsys, root).Create(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := p.Write(piece); !errors.Is(err, syscall.EIO) {
+			t.Errorf("Write = %v, want %v, then and later", err, syscall.EIO)
+		}
+	}
+	if err := p.Commit(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Commit = %v, want %v", err, syscall.EIO)
+	}
+	if _, err := os.Stat(filepath.Join(root, "a")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat of the file = %v, want %v", err, fs.ErrNotExist)
+	}
+}
