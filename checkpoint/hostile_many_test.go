@@ -107,8 +107,8 @@ func within(t *testing.T, what string, do func() error) {
 	begin := time.Now()
 	go func() { done <- do() }()
 	select {
-	case <-done:
-		t.Logf("%s: %v", what, time.Since(begin).Round(time.Millisecond))
+	case err := <-done: // which may be nil or not
+		t.Logf("%s: %v, error %v", what, time.Since(begin).Round(time.Millisecond), err != nil)
 	case <-time.After(2 * time.Minute):
 		t.Fatalf("%s: %v", what, errSlow)
 	}
