@@ -165,7 +165,8 @@ func (p *patient) afterwards(m *checkpoint.Manager, failed, want error) error {
 		says := failed.Error()
 		full := new(checkpoint.NoSpaceError)
 		early := errors.As(failed, &full) && full.Missing() > 0
-		if !errors.Is(failed, want) || !strings.Contains(says, "save") || !early && !(strings.Contains(says, p.root) && strings.Contains(says, want.Error())) {
+		clear := early || strings.Contains(says, p.root) && strings.Contains(says, want.Error())
+		if !errors.Is(failed, want) || !strings.Contains(says, "save") || !clear {
 			return fmt.Errorf("the error is %w, want one that says save, path and %v, or how much is missing", failed, want)
 		}
 	}
