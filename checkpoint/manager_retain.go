@@ -172,6 +172,7 @@ func (f *finder) fillIn(ctx context.Context) error {
 	list := f.m.l.Active
 	for i, c := range list {
 		if s := f.m.files.sets[c.Path]; s != nil && s.Index == nil {
+			f.counts[c.Path] = ledger.Gone
 			continue
 		}
 		r, err := receiptInForce(ctx, f.m.dir, f.m.files.sets, c.Path)

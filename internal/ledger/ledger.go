@@ -158,6 +158,10 @@ func merge(a, b []retention.Checkpoint) []retention.Checkpoint {
 	return append(append(all, a...), b...)
 }
 
+// Gone is the save counter of what is listed and not there any more: a sweep
+// was cut short. Its place in the list tells nothing.
+const Gone = -1
+
 // Join joins what is listed with what was found besides, in the order of
 // saving: by the save counters, which no clock disturbs, where they tell and
 // agree with the order of the list.
@@ -166,21 +170,26 @@ func Join(found, active []retention.Checkpoint, counts map[string]int64) []reten
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Path, b.Path))
 	})
 	all := merge(found, active)
-	last := int64(0)
+	place, last := make(map[string]int64), int64(0)
 	for _, c := range active {
-		if counts[c.Path] <= last { // it began anew
+		if n := counts[c.Path]; n > last {
+			last = n
+		} else if n != Gone { // it began anew, or does not tell
 			return all
 		}
-		last = counts[c.Path]
+		place[c.Path] = last
 	}
 	seen := make(map[int64]bool)
 	for _, c := range all {
 		n := counts[c.Path]
+		if n == Gone {
+			continue
+		}
 		if n <= 0 || seen[n] {
 			return all
 		}
-		seen[n] = true
+		seen[n], place[c.Path] = true, n
 	}
-	slices.SortFunc(all, func(a, b retention.Checkpoint) int { return cmp.Compare(counts[a.Path], counts[b.Path]) })
+	slices.SortStableFunc(all, func(a, b retention.Checkpoint) int { return cmp.Compare(place[a.Path], place[b.Path]) })
 	return all
 }

@@ -161,6 +161,8 @@ func TestJoinGoesByCountersWhereTheyTell(t *testing.T) {
 		"all told":      {map[string]int64{"a": 4, "b": 1, "c": 2, "d": 3}, "b@2 c@3 d@4 a@1"},
 		"one twice":     {map[string]int64{"a": 4, "b": 1, "c": 1, "d": 3}, "a@1 b@2 c@3 d@4"},
 		"one not":       {map[string]int64{"a": 4, "b": 1, "d": 3}, "a@1 b@2 c@3 d@4"},
+		"one is gone":   {map[string]int64{"a": 4, "b": Gone, "c": 2, "d": 3}, "b@2 c@3 d@4 a@1"},
+		"last is gone":  {map[string]int64{"a": 4, "b": 1, "c": 2, "d": Gone}, "b@2 d@4 c@3 a@1"},
 		"it began anew": {map[string]int64{"a": 4, "b": 3, "c": 2, "d": 1}, "a@1 b@2 c@3 d@4"},
 	} {
 		found := []retention.Checkpoint{{Path: "c", Time: at(3)}, {Path: "a", Time: at(1)}}
