@@ -52,7 +52,7 @@ func (r *faultRun) checkKept() {
 	for path, n := range r.acked {
 		got, err := r.restored(path)
 		gone := errors.Is(err, fs.ErrNotExist) && slices.Contains(r.goes, path) && (r.err == nil || r.even || r.swept)
-		if got != n && !gone && !(r.err != nil && path == r.over && got == r.tried) {
+		if got != n && !gone && (r.err == nil || path != r.over || got != r.tried) {
 			r.errorf("%s holds the values of save %d (%v), want %d", path, got, err, n)
 		}
 	}
@@ -229,7 +229,7 @@ func (r *faultRun) checkRestart(disk *vfstest.Strict) {
 		r.errorf("%s stays when a new manager has saved", name)
 	}
 	// Of a name that is no manager's, nobody but doctor finds what stays.
-	if told := strings.Contains(r.log.String(), "files of a save that failed stay"); !r.foreign && !(told && r.again != nil) {
+	if told := strings.Contains(r.log.String(), "files of a save that failed stay"); !r.foreign && (!told || r.again == nil) {
 		noOrphans(r.t, again.clean)
 	}
 }

@@ -174,6 +174,8 @@ func TestEveryDamageOfAReceiptIsFound(t *testing.T) {
 // TestDamageOfTheStateFileLeadsToAWholeCheckpoint: it has no checksum. Each
 // flipped bit and each truncation is found, or what is restored is one of the
 // checkpoints that are there, whole, and never nothing. Proves D7, D19, D20.
+//
+// Proves D19.
 func TestDamageOfTheStateFileLeadsToAWholeCheckpoint(t *testing.T) {
 	dir := trained(t, []float64{1, 2, 3}, []float64{1, 2, 3})
 	whole := readFile(t, dir, "checkpoint")

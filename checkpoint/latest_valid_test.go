@@ -56,6 +56,7 @@ var damages = []struct {
 	{"bit of the data", func(t *testing.T, d storage.Dir, p string) { flipMiddle(t, d, dataOf(p)) }, true, format.ErrCorrupt},
 }
 
+// Proves D20.
 func TestLatestValidWalksBackOverDamage(t *testing.T) {
 	for _, d := range damages {
 		if d.name == "receipt is broken" || d.name == "data file grew" {
@@ -82,6 +83,7 @@ func TestLatestValidWalksBackOverDamage(t *testing.T) {
 	}
 }
 
+// Proves D20.
 func TestLatestValidOfNoneValidIsNoFreshStart(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{}, 3)
 	for _, p := range []string{"ckpt-1", "ckpt-2", "ckpt-3"} {

@@ -47,6 +47,7 @@ func savedBy(t *testing.T, o ManagerOptions, n int) storage.Dir {
 	return dir
 }
 
+// Proves D7.
 func TestScenario030BrokenStateFileIsRebuilt(t *testing.T) {
 	for _, text := range []string{"", "\x00garbage", `model_checkpoint_path: "ckpt-`, "all_model_checkpoint_paths: \"ckpt-1\"\n",
 		"model_checkpoint_path: \"b\"\nall_model_checkpoint_paths: \"ckpt-1\"\nall_model_checkpoint_paths: \"b\"\nall_model_checkpoint_timestamps: 1.0\n"} {
@@ -155,6 +156,8 @@ func TestLatestThatIsGoneIsReplaced(t *testing.T) {
 
 // TestLostStateFileDoesNotBeginFromNothing: what it would have named is of
 // another name, or of TensorFlow 1.
+//
+// Proves D7, D20.
 func TestLostStateFileDoesNotBeginFromNothing(t *testing.T) {
 	for _, text := range []string{"", "\x00\x00\x00", `model_checkpoint_path: "gone-1"`, strings.Repeat("x", maxState+1)} {
 		dir := savedBy(t, ManagerOptions{CheckpointName: "other"}, 2)

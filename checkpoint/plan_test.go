@@ -62,6 +62,8 @@ func TestAPlanJudgesEachNameByItself(t *testing.T) {
 }
 
 // TestWhatIsDoneIsThePlan: on random directories, with random policies.
+//
+// Proves D12.
 func TestWhatIsDoneIsThePlan(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		dir, now := mem.Dir(), at(1e6)

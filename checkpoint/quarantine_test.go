@@ -53,6 +53,8 @@ func healed(t *testing.T, dir storage.Dir, o *ManagerOptions) (path string, valu
 
 // TestABrokenNewestIsPutAside: by every kind of damage, it goes to another
 // place with all that is left of it, and the one before is taken. Proves D20, D21.
+//
+// Proves D20, D21.
 func TestABrokenNewestIsPutAside(t *testing.T) {
 	for _, d := range damages {
 		if d.name == "receipt is broken" || d.name == "data file grew" || d.name == "index is gone" {

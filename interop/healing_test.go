@@ -18,7 +18,9 @@ import (
 
 // TestTensorFlowBesideParityAndQuarantine: it restores from a directory that
 // has both, its manager removes nothing but what its max_to_keep governs, and
-// what it leaves of ours we sweep. Proves D29.
+// what it leaves of ours we sweep.
+//
+// Proves D29.
 func TestTensorFlowBesideParityAndQuarantine(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	keep, root := 1, 0

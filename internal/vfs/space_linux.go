@@ -50,10 +50,9 @@ func quotaOf(name string, kind, id int) quota {
 	if err != nil {
 		return quota{}
 	}
-	defer unix.Close(dir)
 	var q quota
 	_, _, errno := unix.Syscall6(unix.SYS_QUOTACTL_FD, uintptr(dir), uintptr(getQuota<<8|kind), uintptr(id), uintptr(unsafe.Pointer(&q)), 0, 0)
-	if errno != 0 {
+	if err := unix.Close(dir); err != nil || errno != 0 {
 		return quota{}
 	}
 	return q
