@@ -316,3 +316,49 @@ func TestAFailedWriteIsNotForgotten(t *testing.T) {
 		t.Errorf("Stat of the file = %v, want %v", err, fs.ErrNotExist)
 	}
 }
+
+// foreign is a Pending of another package, which tells how it was published.
+type foreign struct {
+	storage.Pending
+	how []string
+}
+
+func (f *foreign) Commit() error  { f.how = append(f.how, "commit"); return nil }
+func (f *foreign) Publish() error { f.how = append(f.how, "publish"); return nil }
+func (f *foreign) Discard() error { f.how = append(f.how, "discard"); return nil }
+
+// TestAForeignFileIsCommittedToo: what follows it in another wave relies on it.
+func TestAForeignFileIsCommittedToo(t *testing.T) {
+	f := new(foreign)
+	if err := storage.CommitAll(t.Context(), local.Dir(t.TempDir()), []storage.Pending{f}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"commit"}; !slices.Equal(f.how, want) {
+		t.Errorf("CommitAll does %q, want %q", f.how, want)
+	}
+}
+
+// TestALockTellsOfItsHolderAlone: not of the one before it, whatever that has
+// left in the file, and of nobody when it is free.
+func TestALockTellsOfItsHolderAlone(t *testing.T) {
+	root := t.TempDir()
+	file := filepath.Join(root, ".ckpt.lock-a")
+	if err := os.WriteFile(file, []byte(strings.Repeat("process 1 of long ago\n", 100)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := storage.Lock(t.Context(), local.Dir(root), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLines := func(when string, want int) {
+		t.Helper()
+		if text, err := os.ReadFile(file); err != nil || strings.Count(string(text), "\n") != want || strings.Contains(string(text), "long ago") {
+			t.Errorf("%s the lock's file is %q, %v, want %d lines", when, text, err, want)
+		}
+	}
+	wantLines("held", 1)
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	wantLines("free", 0)
+}
