@@ -20,6 +20,7 @@ func (c *code) operate(t target) error {
 	o := &operator{code: c, target: t, at: func(p token.Pos) int { return files.Position(p).Offset }}
 	for _, d := range f.Decls {
 		if d, ok := d.(*ast.FuncDecl); ok && d.Body != nil {
+			o.in = d.Name.Name
 			ast.Inspect(d.Body, o.visit)
 		}
 	}
@@ -29,6 +30,7 @@ func (c *code) operate(t target) error {
 type operator struct {
 	*code
 	target
+	in string // the function
 	at func(token.Pos) int
 }
 
@@ -67,7 +69,8 @@ func (o *operator) call(n *ast.CallExpr) {
 	}
 	switch x := (*ast.Ident)(nil); name {
 	case "Commit":
-		if x, _ = n.Fun.(*ast.SelectorExpr).X.(*ast.Ident); x != nil {
+		// In storage.Publish itself it would call itself without end.
+		if x, _ = n.Fun.(*ast.SelectorExpr).X.(*ast.Ident); x != nil && o.in != "Publish" {
 			o.published(n, x.Name)
 		}
 	case "CommitAll", "RemoveAll":

@@ -39,6 +39,9 @@ var (
 		{"WriteFile over a file", map[string]string{"a": oldText}, func(ctx context.Context, d storage.Dir) error {
 			return storage.WriteFile(ctx, d, "a", []byte(newText))
 		}, map[string]string{"a": newText}, nil},
+		{"WriteNew", nil, func(ctx context.Context, d storage.Dir) error {
+			return storage.WriteNew(ctx, d, "in/token", []byte(newText))
+		}, map[string]string{"in/token": newText}, nil},
 		{"CommitAll", map[string]string{"data": oldText}, func(ctx context.Context, d storage.Dir) error {
 			return commitWaves(ctx, d, [][]string{{"data", "in/receipt"}, {"index"}, {"state"}})
 		}, map[string]string{"data": "new", "in/receipt": "new", "index": "new", "state": "new"},
