@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&o.sample, "sample", 0, "only about so many of them, spread evenly; 0: all")
 	flag.BoolVar(&o.list, "list", false, "only list the mutants")
 	flag.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "mutants at a time")
-	flag.DurationVar(&o.timeout, "timeout", time.Minute, "how long tests may take, besides ten times as long as without a mutant")
+	flag.DurationVar(&o.timeout, "timeout", 20*time.Second, "how long tests may take, besides ten times as long as without a mutant")
 	flag.StringVar(&o.profile, "profile", "", "`file` that what each test reaches is kept in, from one run to the next")
 	flag.Parse()
 	if err := run(os.Stdout, ".", o); err != nil {
