@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/retention"
@@ -81,6 +82,7 @@ func TestWhatChangesCheckpointsHasItsTurn(t *testing.T) {
 		"save later":    {savesOnce(&ManagerOptions{Async: &Async{}}), "commit ckpt-4", []string{writers}, false},
 		"sweep":         {savesOnce(&ManagerOptions{MaxToKeep: 1}), "remove ckpt-", []string{writers, removal}, false},
 		"overwrite":     {savesAgain, "commit ckpt-3", []string{writers, removal}, false},
+		"together":      {writesTogether, "commit ckpt-3.index", []string{writers, removal}, false},
 		"plain":         {writesOnce(nil), "commit plain", []string{writers}, false},
 		"plain later":   {writesOnce(&Options{Async: &Async{}}), "commit plain", []string{writers}, false},
 		"remove":        {func(t *testing.T, d storage.Dir) error { return Remove(t.Context(), d, "ckpt-1") }, "remove ckpt-1", []string{writers}, false},
@@ -155,6 +157,14 @@ func writesOnce(o *Options) func(*testing.T, storage.Dir) error {
 		}
 		return c.Sync(t.Context())
 	}
+}
+
+func writesTogether(t *testing.T, d storage.Dir) error {
+	objects := Objects{"v0": floats(t, 2), "v1": floats(t, 2)}
+	mustTeam(t, 2, func(g coordinator.Group) error {
+		return New(nil, copies(objects), &Options{Workers: g}).Write(t.Context(), d, "ckpt-3")
+	})
+	return nil
 }
 
 func prunes(t *testing.T, d storage.Dir) error {
