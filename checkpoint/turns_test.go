@@ -12,6 +12,7 @@ import (
 	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
 )
@@ -80,6 +81,7 @@ func TestWhatChangesCheckpointsHasItsTurn(t *testing.T) {
 	}{
 		"save":          {savesOnce(&ManagerOptions{}), "commit ckpt-4", []string{writers}, false},
 		"save later":    {savesOnce(&ManagerOptions{Async: &Async{}}), "commit ckpt-4", []string{writers}, false},
+		"open later":    {opensLater, "remove ckpt-3.recovery", []string{writers}, false},
 		"sweep":         {savesOnce(&ManagerOptions{MaxToKeep: 1}), "remove ckpt-", []string{writers, removal}, false},
 		"overwrite":     {savesAgain, "commit ckpt-3", []string{writers, removal}, false},
 		"together":      {writesTogether, "commit ckpt-3.index", []string{writers, removal}, false},
@@ -157,6 +159,18 @@ func writesOnce(o *Options) func(*testing.T, storage.Dir) error {
 		}
 		return c.Sync(t.Context())
 	}
+}
+
+// opensLater finds an overwrite that was cut.
+func opensLater(t *testing.T, d storage.Dir) error {
+	sets, err := shelf.Scan(t.Context(), d, "ckpt-3.")
+	if err != nil {
+		return err
+	}
+	if err := shelf.Link(t.Context(), d, sets["ckpt-3"]); err != nil {
+		return err
+	}
+	return savesOnce(&ManagerOptions{Async: &Async{}})(t, d)
 }
 
 func writesTogether(t *testing.T, d storage.Dir) error {
