@@ -29,7 +29,7 @@ check: $(LINT) $(STATICCHECK)
 	@set -e; for os in windows darwin; do echo "check on $$os"; GOOS=$$os CGO_ENABLED=0 go vet ./...; done
 
 unit:
-	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 20m ./...); done
+	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 45m ./...); done
 
 interop:
 	@echo 'interop -seed $(SEED)'

@@ -124,7 +124,7 @@ func (m *Manager) putAsideAlone(ctx context.Context, valid string, passed []Brok
 	if err := m.openForWriting(ctx); err != nil {
 		return err
 	}
-	q := newQuarantine(m.dir, &QuarantineOptions{Logger: m.o.Logger, Now: m.o.Now})
+	q := newQuarantine(m.out, &QuarantineOptions{Logger: m.o.Logger, Now: m.o.Now})
 	q.unlist = func(ctx context.Context, path string) error { return m.unlist(ctx, path, valid) }
 	for i, b := range passed {
 		if _, mine := filename.NumberOf(m.l.Name, b.Path); !mine || !isDamage(b.Err) {

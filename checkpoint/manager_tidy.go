@@ -53,6 +53,9 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set, state []byte) 
 	if err != nil {
 		return unlessIO(err)
 	}
+	if isLatest(state, r.Path) {
+		return m.keepUnindexed(ctx, r)
+	}
 	if r.Pinned != "" || r.Kept != "" {
 		// No removal of ours takes its index. If it had one, that was lost, and may be brought back.
 		if begun, err := m.onlyBegun(ctx, r, state); err != nil || !begun {
@@ -66,6 +69,25 @@ func (m *Manager) removeOrphan(ctx context.Context, s *shelf.Set, state []byte) 
 	}
 	m.o.Logger.Warn("removed what was left of a checkpoint without index", "path", s.Path)
 	return shelf.Remove(ctx, m.out, s)
+}
+
+// isLatest reports whether a state file calls the path the latest. It does so
+// after the index is there, and no longer when that is taken away.
+func isLatest(state []byte, path string) bool {
+	s, err := parseState(state)
+	latest, _, ok := filename.Local(s.ModelCheckpointPath)
+	return err == nil && ok && latest == path
+}
+
+// keepUnindexed pins what was acknowledged and has lost its index: parity, or
+// somebody's copy, may bring that back.
+func (m *Manager) keepUnindexed(ctx context.Context, r Receipt) error {
+	m.o.Logger.Error("the index of the latest checkpoint is lost; its other files stay, see 'ckpt doctor'", "path", r.Path)
+	if r.Pinned != "" {
+		return nil
+	}
+	r.Pinned = "its index was lost"
+	return WriteReceipt(ctx, m.out, r.Path, r)
 }
 
 // onlyBegun reports whether the save of a receipt never had an index: both its
@@ -93,5 +115,5 @@ func (m *Manager) removeParity(ctx context.Context, s *shelf.Set) error {
 		names = append(names, p.Name)
 	}
 	m.o.Logger.Warn("removed the parity of a checkpoint that is gone", "path", s.Path)
-	return storage.RemoveAll(ctx, m.dir, names)
+	return storage.RemoveAll(ctx, m.out, names)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/ledger"
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -170,10 +171,15 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 			return after(was)
 		}
 		n, s.w.Free, err = nextFree(ctx, s.below, s.base, s.state, was)
-		if err != nil {
-			return 0, err
+		for err == nil {
+			next, failed := passBusy(s.dir, s.prefix, n)
+			if failed != nil || next == n {
+				return next, failed
+			}
+			s.w.Free = false
+			n, err = s.unoccupied(ctx, next)
 		}
-		return passBusy(s.dir, s.prefix, n)
+		return 0, err
 	}
 	s.counts, s.w.Counts = true, true
 	return s.c.counting(next, func(count int64) error {
@@ -183,6 +189,19 @@ func (s *plainSave) counted(ctx context.Context, then func() error) error {
 		}
 		return then()
 	})
+}
+
+// unoccupied returns the first number from n on of which nothing is there.
+func (s *plainSave) unoccupied(ctx context.Context, n int64) (int64, error) {
+	for {
+		is, err := shelf.Occupied(ctx, s.below, filename.Numbered(s.base, n))
+		if err != nil || !is {
+			return n, err
+		}
+		if n, err = after(n); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // writeAndRecord writes the checkpoint and then makes it the latest.

@@ -173,14 +173,15 @@ func inOrderOfSaving(group []Listing, place map[string]int) {
 	}
 }
 
-// verifyNewest finds the newest checkpoint that is whole, as far as that shows
-// without reading tensors, and that no restore has rejected.
+// verifyNewest finds the newest checkpoint that is whole, every checksum read,
+// and that no restore has rejected: to read one is cheap beside removing all
+// others.
 func (p *Plan) verifyNewest(ctx context.Context, group []Listing, list []retention.Checkpoint) error {
 	for i, l := range slices.Backward(group) {
 		if l.Receipt != nil && l.Receipt.Rejected != "" {
 			continue
 		}
-		err := verifyQuick(ctx, p.dir, l.Path)
+		err := verifyWhole(ctx, p.dir, l.Path)
 		if list[i].Verified = err == nil; err == nil {
 			return nil
 		}
@@ -192,12 +193,12 @@ func (p *Plan) verifyNewest(ctx context.Context, group []Listing, list []retenti
 	return nil
 }
 
-func verifyQuick(ctx context.Context, dir storage.Dir, path string) error {
+func verifyWhole(ctx context.Context, dir storage.Dir, path string) error {
 	r, err := Load(ctx, dir, path)
 	if err != nil {
 		return err
 	}
-	return closing(r, r.VerifyQuick(ctx))
+	return closing(r, r.Verify(ctx, nil))
 }
 
 // Removals returns what the plan removes.

@@ -72,7 +72,8 @@ func latestListed(ctx context.Context, dir storage.Dir) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	return s.ModelCheckpointPath, unlessIO(err)
+	latest, _, _ := filename.Local(s.ModelCheckpointPath)
+	return latest, unlessIO(err)
 }
 
 // filesOf returns the names of all files of a checkpoint: the indexes, of

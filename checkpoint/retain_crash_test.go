@@ -45,7 +45,7 @@ func TestCrashesLoseNothingThatAPolicyKeeps(t *testing.T) {
 				if !contains(disk, p) {
 					continue // being removed when the process died
 				}
-				if err := verifyQuick(background(), left, p); err != nil {
+				if err := verifyWhole(background(), left, p); err != nil {
 					t.Errorf("%s: %v", p, err)
 				}
 				found = min(found, receiptOf(t, left, p).Metrics["loss"])

@@ -134,7 +134,7 @@ func told(ctx context.Context, dir storage.Dir, path string) ([]shelf.File, erro
 		return nil, unlessDamage(err)
 	}
 	var files []shelf.File
-	for _, f := range r.Files {
+	for _, f := range slices.Concat(r.Files, r.Parity) {
 		files = append(files, shelf.File(f))
 	}
 	return files, nil

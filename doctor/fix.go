@@ -74,7 +74,6 @@ func (f *fixer) locked(ctx context.Context, before *Report) error {
 		return err
 	}
 	f.x.dir = dirlock.Guarded(lock, f.x.dir)
-	f.x.dir = dirlock.Guarded(lock, f.x.dir)
 	err = dirlock.InTurn(ctx, lock, func() error {
 		if err := f.clock(ctx); err != nil {
 			return err

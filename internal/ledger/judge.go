@@ -1,10 +1,6 @@
 package ledger
 
-import (
-	"slices"
-
-	"github.com/ckpt-dev/ckpt/retention"
-)
+import "github.com/ckpt-dev/ckpt/retention"
 
 // Sweep is what becomes of a list.
 type Sweep struct {
@@ -50,12 +46,17 @@ func (l Ledger) Judge(p retention.Policy) Sweep {
 }
 
 // JudgeBefore is Judge as if next were saved already, for who needs room for
-// it: it removes nothing that is a floor as long as it is not.
+// it: it removes nothing that is a floor as long as it is not, and not what next
+// is to replace.
 func (l Ledger) JudgeBefore(p retention.Policy, next retention.Checkpoint) (s Sweep) {
-	now := retention.Judge(p, l.Active)
-	for i, v := range retention.Judge(p, append(slices.Clone(l.Active), next))[:len(now)] {
-		if v.Fate == retention.Remove && !now[i].Floor {
-			s.Remove = append(s.Remove, Judged{l.Active[i], v.Reason})
+	floors := make(map[string]bool)
+	for i, v := range retention.Judge(p, l.Active) {
+		floors[l.Active[i].Path] = v.Floor
+	}
+	then := append(without(l.Active, next.Path), next)
+	for i, v := range retention.Judge(p, then) {
+		if c := then[i]; v.Fate == retention.Remove && !floors[c.Path] && c.Path != next.Path {
+			s.Remove = append(s.Remove, Judged{c, v.Reason})
 		}
 	}
 	return s
