@@ -31,7 +31,7 @@ func FuzzNames(f *testing.F) {
 		if base, ok := CutV1Shard(name); ok && len(base)+len("-00000-of-00000") != len(name) {
 			t.Errorf("CutV1Shard(%q) = %q", name, base)
 		}
-		if missing := MissingV1Shard([]string{name}); missing == name {
+		if missing := MissingV1Shard([]string{name}); missing == name && name != "" {
 			t.Errorf("MissingV1Shard(%q) is that", name)
 		}
 		if Check(name) == nil && storage.CheckName("create", name) != nil {
