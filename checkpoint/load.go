@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
@@ -103,6 +104,7 @@ func locateLatest(ctx context.Context, dir storage.Dir, in string) (shelf.Place,
 // loadAt opens the checkpoint that was found at a place.
 func loadAt(ctx context.Context, dir storage.Dir, at shelf.Place) (*Reader, error) {
 	r := &Reader{path: at.Path, stored: at.Stored, format: FormatV2, files: openfiles.New(ctx, dir)}
+	r.replaced = sync.OnceValues(r.isReplaced)
 	open := r.openV2
 	if at.V1 != nil {
 		r.format = FormatV1

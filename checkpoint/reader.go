@@ -29,6 +29,8 @@ type Reader struct {
 	format string
 	files  *openfiles.Files
 	shards int
+
+	replaced func() (bool, error) // isReplaced, asked once
 }
 
 // bundle is what both formats' readers offer.
@@ -87,15 +89,18 @@ func (r *Reader) Slice(name string, part tensor.Slice) (tensor.Tensor, error) {
 }
 
 // named puts the file's whole name into an error about bytes: the format
-// knows only its part, "data-00000-of-00001".
+// knows only its part, "data-00000-of-00001". Of a checkpoint that is no longer
+// the one that was opened, bytes say nothing.
 func (r *Reader) named(err error) error {
 	e, ok := err.(*format.CorruptError)
-	if !ok || strings.HasPrefix(e.Part, r.stored) {
+	if !ok {
 		return err
 	}
 	whole := *e
-	whole.Part = r.stored + "." + e.Part
-	return &whole
+	if !strings.HasPrefix(e.Part, r.stored) {
+		whole.Part = r.stored + "." + e.Part
+	}
+	return r.unlessReplaced(&whole)
 }
 
 // Layout writes what the index consists of, block by block, with offsets.

@@ -57,7 +57,7 @@ func (r *Reader) quickData(ctx context.Context) error {
 			return err
 		}
 		if e, ok := ends[i]; ok && e.Offset+e.Size > f.Size {
-			return &format.CorruptError{Part: f.Name, Tensor: e.Name, Offset: e.Offset, Length: e.Size, Reason: "the file ends before it"}
+			return r.named(&format.CorruptError{Part: f.Name, Tensor: e.Name, Offset: e.Offset, Length: e.Size, Reason: "the file ends before it"})
 		}
 	}
 	return nil

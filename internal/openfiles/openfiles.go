@@ -3,8 +3,12 @@
 package openfiles
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"sync"
 
 	"github.com/ckpt-dev/ckpt/storage"
@@ -58,12 +62,58 @@ func (s *Files) File(name string) (*File, error) {
 	return f, nil
 }
 
-// context is the caller's until Close.
+// Context is the caller's until Close.
+func (s *Files) Context() context.Context {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.context()
+}
+
+// context is Context for who has the lock.
 func (s *Files) context() context.Context {
 	if s.closed {
 		return context.WithoutCancel(s.ctx)
 	}
 	return s.ctx
+}
+
+// Replaced reports whether the name of a file that was opened is another's now,
+// with other bytes, or nobody's.
+func (s *Files) Replaced(name string) (_ bool, err error) {
+	was, err := s.File(name)
+	if err != nil {
+		return false, err
+	}
+	now, err := s.Dir.Open(s.Context(), name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, now.Close()) }()
+	if now.Size() != was.Size {
+		return true, nil
+	}
+	same, err := equal(io.NewSectionReader(was, 0, was.Size), io.NewSectionReader(now, 0, was.Size))
+	return !same, err
+}
+
+// equal compares what two readers of one length have.
+func equal(a, b io.Reader) (bool, error) {
+	var x, y [16 << 10]byte
+	for {
+		n, err := io.ReadFull(a, x[:])
+		m, other := io.ReadFull(b, y[:])
+		switch {
+		case !bytes.Equal(x[:n], y[:m]):
+			return false, nil
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return true, nil
+		case err != nil || other != nil:
+			return false, errors.Join(err, other)
+		}
+	}
 }
 
 // Close closes all files, and waits for the readings in progress.
