@@ -18,16 +18,13 @@ func (v *verifier) tensors(ctx context.Context) error {
 			v.extent(name, true)
 		}
 	}
-	teller := &inOrder{tell: v.tensor, done: make(map[int]Verified)}
+	teller := &inOrder{ctx: ctx, tell: v.tensor, done: make(map[int]Verified)}
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(v.o.Workers, len(names)) {
 		workers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(names) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				one := v.look(names[i])
-				if ctx.Err() == nil { // else what is wrong may be just that
-					teller.add(i, one)
-				}
+				teller.add(i, v.look(names[i]))
 			}
 		})
 	}
@@ -35,8 +32,10 @@ func (v *verifier) tensors(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// inOrder calls tell for what comes in any order, from several goroutines.
+// inOrder calls tell for what comes in any order, from several goroutines, until
+// ctx ends: what is wrong then may be just that.
 type inOrder struct {
+	ctx  context.Context
 	mu   sync.Mutex
 	tell func(Verified)
 	next int
@@ -47,7 +46,7 @@ func (o *inOrder) add(i int, one Verified) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.done[i] = one
-	for {
+	for o.ctx.Err() == nil {
 		one, ok := o.done[o.next]
 		if !ok {
 			return

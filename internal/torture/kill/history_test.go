@@ -36,6 +36,7 @@ type history struct {
 	newest    uint64            // highest serial that was acknowledged
 	rivals    []*entry          // that this life has announced, or that there were before
 	over      map[string]uint64 // path to the highest serial that was announced for it
+	unpinned  int               // pins that were taken away since the last save, whose sweep comes with the next
 	disk      map[string]uint64 // serial of what there was after the last victim
 	canaries  map[string]string
 	said      []string
@@ -128,6 +129,7 @@ func (h *history) hear(line string) error {
 	case "pinned":
 		return h.heardPinned(rest)
 	case "unpin":
+		h.unpinned++
 		if e := h.acked[rest]; e != nil {
 			e.pinned = false
 		}
@@ -165,6 +167,7 @@ func (h *history) heardDone(rest string) error {
 	h.used[path], h.done[serial] = true, true
 	h.over[path] = max(h.over[path], serial)
 	h.newest = max(h.newest, serial)
+	h.unpinned = 0
 	if before := h.acked[path]; before == nil || before.serial < serial {
 		h.acked[path] = e
 	}

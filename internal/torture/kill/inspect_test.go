@@ -197,7 +197,7 @@ func (h *history) clean() error {
 	if len(rest) > 0 {
 		return fmt.Errorf("a process that ended well has left %v%s", rest, h.receiptsOf(rest))
 	}
-	wanted := h.rule.latest
+	wanted := h.rule.latest + h.unpinned
 	if h.rule.best {
 		wanted++
 	}
