@@ -28,8 +28,13 @@ check: $(LINT) $(STATICCHECK)
 	@set -e; for m in $(MODULES); do echo "check $$m"; (cd $$m && go vet -tags interop ./... && $(STATICCHECK) -tags interop ./... && $(LINT) run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...); done
 	@set -e; for os in windows darwin; do echo "check on $$os"; GOOS=$$os CGO_ENABLED=0 go vet ./...; done
 
+# What tries everything that can happen, one by one, does a part of it under the race detector (torture.Thin)
+# and all of it without: the packages whose tests import internal/torture run twice.
 unit:
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go test -race -timeout 45m ./...); done
+	@set -e; for m in $(MODULES); do \
+	  whole=$$(cd $$m && go list -f '{{.ImportPath}}:{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}} ' ./... | sed -n 's,:.* github.com/ckpt-dev/ckpt/internal/torture .*,,p'); \
+	  [ -z "$$whole" ] || { echo "test $$m, the whole of what the race detector got a part of"; (cd $$m && go test -timeout 45m $$whole); }; done
 
 interop:
 	@echo 'interop -seed $(SEED)'

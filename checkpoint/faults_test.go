@@ -244,7 +244,9 @@ func TestEveryOperationOfEveryCallFailsOnce(t *testing.T) {
 	for _, s := range faultScenarios {
 		t.Run(s.name, func(t *testing.T) { s.failEach(t, torture.Times(3, len(faults)), needed) })
 	}
-	needed.check(t)
+	if torture.Thin(2) == 1 { // some are needed at few operations
+		needed.check(t)
+	}
 }
 
 func (s *faultScenario) failEach(t *testing.T, ways int, needed *excuses) {
@@ -256,8 +258,8 @@ func (s *faultScenario) failEach(t *testing.T, ways int, needed *excuses) {
 	}
 	whole.leave()
 	met, injected := make(map[string]int), 0
-	for i, op := range whole.trap.ops {
-		for _, f := range rarest(op, met, ways) {
+	for i := 0; i < len(whole.trap.ops); i += torture.Thin(11) {
+		for _, f := range rarest(whole.trap.ops[i], met, ways) {
 			r, hit := made.run(f, i)
 			if hit {
 				injected++

@@ -76,7 +76,7 @@ func TestManyTinyFilesTakeTimeInProportion(t *testing.T) {
 		t.Fatal(err)
 	}
 	oneV1 = string(v1)
-	n := torture.Times(20_000, 99_000)
+	n := torture.Times(20_000, 99_000) / torture.Thin(4)
 	for _, crowd := range crowds {
 		dir := mem.Dir()
 		c, _ := one(1)

@@ -113,7 +113,7 @@ func manage(ctx context.Context, dir storage.Dir, _ string) error {
 func useAll(t *testing.T, turn int, what string, prepare func(g *hostile.Ground)) (n int) {
 	t.Helper()
 	g := hostile.NewGround(t)
-	step := torture.Times(6, 1)
+	step := torture.Times(6, 1) * torture.Thin(7)
 	for k := turn % step; k < len(everyUse); k += step {
 		use := everyUse[k]
 		g.Fresh()

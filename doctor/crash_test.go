@@ -115,7 +115,8 @@ func TestMendingSurvivesAPowerCutAfterEachOperation(t *testing.T) {
 			if len(after.Mended) < 5 || len(after.Fixable()) > 0 {
 				t.Errorf("mended %q, left %q", kinds(after.Mended), kinds(after.Findings))
 			}
-			for i, s := range points {
+			for i := 0; i < len(points); i += torture.Thin(7) {
+				s := points[i]
 				for _, cut := range cuts(s, i) {
 					states++
 					g := folder{t: t, Dir: local.DirOn(s.Crash(cut), strictRoot)}
@@ -144,7 +145,7 @@ func TestAnOperationThatFailsEndsMending(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			disk := ill(t, damage)
 			whole := folder{t: t, Dir: local.DirOn(disk, strictRoot)}.restorable()
-			for i := 0; ; i += torture.Times(23, 1) {
+			for i := 0; ; i += torture.Times(23, 1) * torture.Thin(3) {
 				again := disk.Clone()
 				failing, hit := vfstest.FailAt(again, i, syscall.EIO)
 				r, err := doctor.Examine(t.Context(), local.DirOn(failing, strictRoot), nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	_ "github.com/ckpt-dev/ckpt/internal/golden" // the flag -update
+	"github.com/ckpt-dev/ckpt/internal/torture"
 )
 
 // TestMain lets the scripts run this program, as ckpt and as what prepares
@@ -36,7 +37,7 @@ func TestCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata",
+		Files:         scripts(t),
 		UpdateScripts: flag.Lookup("update").Value.String() == "true",
 		Condition:     condition,
 		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
@@ -47,6 +48,20 @@ func TestCommand(t *testing.T) {
 			return nil
 		},
 	})
+}
+
+// scripts returns the scripts, of which the race detector gets some: each
+// command is a process, in which there is hardly anything to find.
+func scripts(t *testing.T) (some []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join("testdata", "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(all); i += torture.Thin(4) {
+		some = append(some, all[i])
+	}
+	return some
 }
 
 // condition knows [root], for whom no permission is denied.

@@ -145,7 +145,7 @@ func newest(t *testing.T, dir string) map[string]tensor.Tensor {
 // Proves D3, D9.
 func TestATrainingKilledAtRandomEndsWithTheWeightsOfOneThatWasNot(t *testing.T) {
 	program, whole, killed := compile(t), t.TempDir(), t.TempDir()
-	kills := torture.Times(5, 100)
+	kills := torture.Times(5, 100) / torture.Thin(5)
 	// Of few digits, which do not take longer to load than a life lasts, and
 	// with more steps than all lives together get through.
 	flags := []string{"-data", fewDigits(t), "-every", "2", "-steps", strconv.Itoa(40 + 8*kills)}

@@ -110,14 +110,11 @@ func (o *operator) soon(n *ast.SelectorExpr) {
 	o.wrap(start, end, fmt.Sprintf("mutantPick(mutantOn(%d), storage.WriteFileSoon, ", id), ")")
 }
 
-// waves merges waves that follow each other, and swaps them.
+// waves merges waves that follow each other, and swaps them. Before them are
+// the context and the directory.
 func (o *operator) waves(n *ast.CallExpr) {
-	first := slices.IndexFunc(n.Args, func(a ast.Expr) bool {
-		start := o.at(a.Pos())
-		text := o.text[start:o.at(a.End())]
-		return text != "ctx" && !strings.HasSuffix(text, "tx") && !strings.HasPrefix(text, "context.") && !strings.HasSuffix(strings.ToLower(text), "dir") && text != "l.Dir" && text != "s.d"
-	})
-	if first < 0 || len(n.Args)-first < 2 || n.Ellipsis.IsValid() {
+	const first = 2
+	if len(n.Args) < first+2 || n.Ellipsis.IsValid() {
 		return
 	}
 	args := n.Args[first:]

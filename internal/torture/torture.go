@@ -22,6 +22,17 @@ func Times(short, long int) int {
 	return short
 }
 
+// Thin is the step of an enumeration whose attempts each run in one goroutine:
+// 1, or n under the race detector, which finds nothing new in the others and
+// makes each ten times as slow. `make unit` runs the tests of who asks for it
+// both with the detector and, whole, without.
+func Thin(n int) int {
+	if race {
+		return n
+	}
+	return 1
+}
+
 // Count tells that the test did what n times: in its log, and in the file that
 // CountsEnv names, from which `make torture` takes its sums.
 func Count(t testing.TB, what string, n int) {

@@ -3,6 +3,8 @@ package torture_test
 import (
 	"os"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/internal/torture"
@@ -16,6 +18,20 @@ func TestTimesIsLongWhenAsked(t *testing.T) {
 	t.Setenv(torture.Env, "1")
 	if got := torture.Times(2, 300); got != 300 {
 		t.Errorf("Times(2, 300) = %d under torture, want 300", got)
+	}
+}
+
+func TestThinIsAStepUnderTheRaceDetectorAlone(t *testing.T) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		t.Fatal("no build info")
+	}
+	want := 1
+	if slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		want = 7
+	}
+	if got := torture.Thin(7); got != want {
+		t.Errorf("Thin(7) = %d, want %d", got, want)
 	}
 }
 

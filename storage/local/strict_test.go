@@ -82,7 +82,7 @@ func TestPowerCutsInCallsOfADirectory(t *testing.T) {
 }
 
 func (c *durable) cut(t *testing.T, after string, s *vfstest.Strict, done bool) (tried int) {
-	for cut := range s.Cuts(torture.Times(32, 500), 1) {
+	for cut := range s.Cuts(torture.Times(32, 500)/torture.Thin(8), 1) {
 		tried++
 		d := local.DirOn(s.Crash(cut), "/runs/model")
 		for _, wrong := range c.check(t, d, done) {
@@ -160,7 +160,7 @@ func TestPowerCutsInAGrowingFile(t *testing.T) {
 	tried := 0
 	want := func(flushed string) {
 		t.Helper()
-		for cut := range disk.Cuts(torture.Times(32, 500), 1) {
+		for cut := range disk.Cuts(torture.Times(32, 500)/torture.Thin(8), 1) {
 			tried++
 			text, err := storage.ReadFile(t.Context(), local.DirOn(disk.Crash(cut), "/runs/model"), "events")
 			if err != nil || !strings.HasPrefix(string(text), flushed) {

@@ -28,7 +28,7 @@ func TestWhatWasAcknowledgedSurvivesSIGKILL(t *testing.T) {
 	program, begin := compile(t), time.Now()
 	seed := uint64(begin.UnixNano())
 	t.Logf("seed %d", seed)
-	kills := torture.Times(500, 10000)
+	kills := torture.Times(500, 10000) / torture.Thin(10)
 	var all tally
 	var mu sync.Mutex
 	const lanes = 4 // a victim waits for the disk most of the time
