@@ -49,3 +49,44 @@ func TestALockIsGivenUpWithItsLease(t *testing.T) {
 		}
 	}
 }
+
+// unlocking is a place without locks, but with what a lease needs.
+type unlocking struct{ storage.Dir }
+
+func (unlocking) Lock(context.Context, string) (storage.Held, error) { return nil, errors.ErrUnsupported }
+
+func (d unlocking) WriteNew(ctx context.Context, name string, data []byte) error {
+	return storage.WriteNew(ctx, d.Dir, name, data)
+}
+
+// TestWhoLostItsLeaseChangesNothing: the Dir that is given to who has a lock is
+// under its lease. Proves D27.
+func TestWhoLostItsLeaseChangesNothing(t *testing.T) {
+	patiently := func(ctx context.Context, dir storage.Dir, do func(storage.Dir) error) error {
+		return BetweenSweeps(ctx, dir, PinPatience, do)
+	}
+	for lock, guarded := range map[string]func(context.Context, storage.Dir, func(storage.Dir) error) error{"checkpoint": Exclusive, "removal": patiently} {
+		for place, of := range map[string]func(storage.Dir) storage.Dir{
+			"no locks": func(d storage.Dir) storage.Dir { return unlocking{d} }, "locks": func(d storage.Dir) storage.Dir { return d },
+		} {
+			dir := mem.Dir()
+			for _, name := range []string{"ckpt-1.index", Tokens + "/was"} {
+				if err := storage.WriteFile(t.Context(), dir, name, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := guarded(t.Context(), of(dir), func(mine storage.Dir) error {
+				if err := storage.WriteFile(t.Context(), dir, Tokens+"/"+lock+"@2.json", []byte("{}")); err != nil {
+					t.Fatal(err)
+				}
+				return mine.Remove(t.Context(), "ckpt-1.index")
+			})
+			if !errors.Is(err, storage.ErrFenced) {
+				t.Errorf("%s, with %s: a removal after another has taken the lease = %v, want %v", lock, place, err, storage.ErrFenced)
+			}
+			if _, err := storage.ReadFile(t.Context(), dir, "ckpt-1.index"); err != nil {
+				t.Errorf("%s, with %s: %v", lock, place, err)
+			}
+		}
+	}
+}

@@ -180,6 +180,12 @@ func TestWhatWasAnnouncedNobodyElseTouches(t *testing.T) {
 		if err := storage.WriteFile(t.Context(), theirs, "ckpt-7.data-00000-of-00001", nil); !errors.Is(err, storage.ErrLocked) || Busy(theirs, "ckpt-7") == "" {
 			t.Errorf("to write what a stopped holder is about to write = %v, want %v", err, storage.ErrLocked)
 		}
+		if _, err := theirs.Create(t.Context(), "ckpt-7.index"); !errors.Is(err, storage.ErrLocked) {
+			t.Errorf("to begin to write it = %v, want %v before much is written", err, storage.ErrLocked)
+		}
+		if err := storage.WriteNew(t.Context(), theirs, "ckpt-7.receipt.json", nil); !errors.Is(err, storage.ErrLocked) {
+			t.Errorf("to make a file of it in one go = %v, want %v", err, storage.ErrLocked)
+		}
 		if err := storage.WriteFile(t.Context(), theirs, "ckpt-8.index", []byte("b")); err != nil {
 			t.Error(err)
 		}

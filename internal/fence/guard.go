@@ -183,9 +183,9 @@ func (g *guard) Leftovers(ctx context.Context) ([]storage.Info, error) {
 	return storage.Leftovers(ctx, g.Dir)
 }
 
-// Lock takes no notice of the lease that is held.
 func (g *guard) Space(ctx context.Context) (storage.Space, error) { return storage.Room(ctx, g.Dir) }
 
+// Lock takes no notice of the lease that is held.
 func (g *guard) Lock(ctx context.Context, name string) (storage.Held, error) {
 	return storage.Lock(ctx, g.Dir, name)
 }
