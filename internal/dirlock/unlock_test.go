@@ -53,7 +53,9 @@ func TestALockIsGivenUpWithItsLease(t *testing.T) {
 // unlocking is a place without locks, but with what a lease needs.
 type unlocking struct{ storage.Dir }
 
-func (unlocking) Lock(context.Context, string) (storage.Held, error) { return nil, errors.ErrUnsupported }
+func (unlocking) Lock(context.Context, string) (storage.Held, error) {
+	return nil, errors.ErrUnsupported
+}
 
 func (d unlocking) WriteNew(ctx context.Context, name string, data []byte) error {
 	return storage.WriteNew(ctx, d.Dir, name, data)
