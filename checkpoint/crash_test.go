@@ -11,6 +11,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
+	"github.com/ckpt-dev/ckpt/internal/torture"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 	"github.com/ckpt-dev/ckpt/trackable"
@@ -105,7 +106,7 @@ func (p *mortalPending) Commit() error { return p.m.change(p.Pending.Commit) }
 // changes, and then check with what is left, until run ends alive.
 func cut(t *testing.T, prepare func(storage.Dir), run func(dir storage.Dir, done func()), check func(t *testing.T, left storage.Dir, done int)) {
 	for _, backward := range []bool{false, true} {
-		for k := 0; ; k++ {
+		for k := 0; ; k += torture.Thin(5) {
 			disk := mem.Dir()
 			prepare(disk)
 			m := &mortal{Dir: disk, left: k, backward: backward}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/internal/torture"
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/internal/vfs/vfstest"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -63,7 +64,7 @@ func TestManagerOnADiskSurvivesWhateverFails(t *testing.T) {
 func whateverFails(t *testing.T, dies bool, async *Async) {
 	t.Run(fmt.Sprintf("dies %v, asynchronous %v", dies, async != nil), func(t *testing.T) {
 		t.Parallel() // most of the time goes to the disk
-		for i := 0; ; i++ {
+		for i := 0; ; i += torture.Thin(5) {
 			path := t.TempDir()
 			fsys, reached := breaking(i, dies)
 			done := saveThrice(local.DirOn(fsys, path), async)

@@ -147,7 +147,7 @@ func TestRandomDamageOfALargeCheckpointIsFound(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	flips, torn := 0, 0
-	for range torture.Times(20, 2000) {
+	for range torture.Times(20, 2000) / torture.Thin(5) {
 		for _, file := range v.names() {
 			whole := []byte(v.files[file])
 			at := r.IntN(len(whole))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
+	"github.com/ckpt-dev/ckpt/internal/torture"
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/sharding"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -370,7 +371,7 @@ func TestOrphansOfAnotherShardCountAreFound(t *testing.T) {
 // saves over storage/local's own code, with another shard count each time.
 func TestSavesOfSeveralDataFilesOnADiskSurviveWhateverFails(t *testing.T) {
 	t.Parallel()
-	for i := 0; ; i++ {
+	for i := 0; ; i += torture.Thin(5) {
 		path := t.TempDir()
 		fsys, reached := breaking(i, true)
 		done := saveThriceSharded(local.DirOn(fsys, path))

@@ -325,7 +325,7 @@ func (p *power) cutAll(random, every, deep int) {
 			if only := os.Getenv(cutEnv); only != "" && only != at && !strings.HasPrefix(only, at+", ") {
 				continue
 			}
-			if p.met++; p.met%torture.Thin(29) != 0 && p.at == "" {
+			if p.met++; p.met%torture.Thin(97) != 0 && p.at == "" {
 				continue
 			}
 			p.tried++
