@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,8 +52,10 @@ func commitTooMuch(ctx context.Context, d storage.Dir, large []byte) error {
 			return err
 		}
 		defer p.Discard() // has nothing to do, or its error is not the first
-		for piece := large[:64<<10]; len(large) > 0 && err == nil; large = large[len(piece):] {
-			_, err = p.Write(piece)
+		for piece := range slices.Chunk(large, 64<<10) {
+			if _, err = p.Write(piece); err != nil {
+				break
+			}
 		}
 		if err != nil {
 			return errors.Join(err, p.Discard())

@@ -28,6 +28,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/ckpt-dev/ckpt/internal/vfs"
@@ -56,6 +57,7 @@ type dir struct {
 	making  sync.Mutex
 	durable map[string]bool // directories that were flushed, by making
 	looked  sync.Map        // directories where removeStaleBelow was
+	refuses atomic.Bool     // the file system refuses writes past its cache
 }
 
 // String returns the path, for errors and logs.

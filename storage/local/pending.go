@@ -7,19 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
-	"syscall"
 
 	"github.com/ckpt-dev/ckpt/internal/vfs"
 	"github.com/ckpt-dev/ckpt/storage"
 )
-
-const (
-	stageSize = 256 << 10 // small pieces are gathered to this before a write
-	maxWrite  = 8 << 20   // a larger piece is written in steps, to see the context end
-)
-
-var stages = sync.Pool{New: func() any { return new([stageSize]byte) }}
 
 // pending is a file on its way to its name. Where it is on that way:
 //
@@ -30,16 +21,20 @@ var stages = sync.Pool{New: func() any { return new([stageSize]byte) }}
 //	         (where a file was before, path then has the old one)
 //	flushDirOf  durable under path
 type pending struct {
-	ctx   context.Context
-	d     *dir
-	path  string // where Commit puts it
-	temp  string // where it is until then
-	f     vfs.File
-	stage *[stageSize]byte // of which the first staged bytes wait for a write
-	used  int
-	off   int64 // bytes written
-	err   error // the first failure: nothing is tried again after it
-	done  string
+	ctx    context.Context
+	d      *dir
+	path   string // where Commit puts it
+	temp   string // where it is until then
+	f      vfs.File
+	small  *[stageSize]byte // nil: not taken from the pool
+	stage  []byte           // small, or a buffer of the ring; its first bytes, used, wait for a write
+	used   int
+	off    int64   // bytes written
+	stream *stream // nil: the file is small, or written through the cache
+	hungry bool    // it would be a stream if there was a buffer
+	size   int64   // that were reserved
+	err    error   // the first failure: nothing is tried again after it
+	done   string
 }
 
 func (d *dir) Create(ctx context.Context, name string) (storage.Pending, error) {
@@ -73,70 +68,6 @@ func (p *pending) ready(op string) error {
 	return p.err
 }
 
-func (p *pending) Write(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, p.ready("write")
-	}
-	for written := 0; ; {
-		if err := p.ready("write"); err != nil {
-			return written, err
-		}
-		n, err := p.writeSome(b[written:])
-		if err != nil {
-			return written, err
-		}
-		if written += n; written == len(b) {
-			return written, nil
-		}
-	}
-}
-
-// writeSome takes the beginning of b: small pieces by way of the stage, large
-// ones straight from where they are.
-func (p *pending) writeSome(b []byte) (int, error) {
-	if p.used > 0 || len(b) < stageSize {
-		return p.gather(b)
-	}
-	b = b[:min(len(b), maxWrite)]
-	return len(b), p.writeOut(b)
-}
-
-// gather copies from b what the stage has room for.
-func (p *pending) gather(b []byte) (int, error) {
-	if p.stage == nil {
-		p.stage = stages.Get().(*[stageSize]byte)
-	}
-	n := copy(p.stage[p.used:], b)
-	p.used += n
-	if p.used == stageSize {
-		return n, p.writeStage()
-	}
-	return n, nil
-}
-
-func (p *pending) writeStage() error {
-	staged := p.used
-	p.used = 0
-	return p.writeOut(p.stage[:staged])
-}
-
-func (p *pending) writeOut(b []byte) error {
-	n, err := p.f.WriteAt(b, p.off)
-	p.off += int64(n)
-	return p.fail("write", writtenBefore(err, p.off))
-}
-
-// writtenBefore adds to the error of a place that is full how much there was
-// room for: so much, and more, is missing.
-func writtenBefore(err error, n int64) error {
-	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		if errors.Is(err, full) {
-			return because(cause(err), "%v, after %d bytes of this file", cause(err), n)
-		}
-	}
-	return err
-}
-
 // fail remembers the failure of op, if it is one. A file that could not be
 // written or flushed is never tried again: what it holds is not known.
 func (p *pending) fail(op string, err error) error {
@@ -151,10 +82,8 @@ func (p *pending) flush() error {
 	if err := p.ready("commit"); err != nil {
 		return err
 	}
-	if p.used > 0 {
-		if err := p.writeStage(); err != nil {
-			return err
-		}
+	if err := p.writeLast(); err != nil {
+		return err
 	}
 	if err := p.fail("flush", p.f.Sync()); err != nil {
 		return err
@@ -164,16 +93,23 @@ func (p *pending) flush() error {
 
 // close gives up the file and the stage, once.
 func (p *pending) close() error {
-	if p.stage != nil {
-		stages.Put(p.stage)
-		p.stage, p.used = nil, 0
+	p.wait(false)
+	var streamed error
+	if p.stream != nil {
+		streamed = p.stream.close(p.stage)
+		p.stream = nil
 	}
+	p.dropSmall()
+	p.stage, p.used = nil, 0
 	if p.f == nil {
-		return nil
+		return streamed
 	}
 	f := p.f
 	p.f = nil
-	return f.Close()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return streamed
 }
 
 // publish needs p flushed. The name is durable when its directory is flushed.

@@ -1,0 +1,18 @@
+package local
+
+import (
+	"testing"
+)
+
+// SmallStaging gives a test a ring of its own, of which it returns how many
+// buffers are taken and how many files wait for one.
+func SmallStaging(t *testing.T, buffers int) (inUse func() (taken, hungry int)) {
+	was := staging
+	staging = &ring{buffers: buffers, size: stageSize}
+	t.Cleanup(func() { staging = was })
+	ours := staging
+	return func() (int, int) {
+		ours.once.Do(ours.make)
+		return buffers - len(ours.free), int(ours.hungry.Load())
+	}
+}

@@ -1,0 +1,50 @@
+package local
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ckpt-dev/ckpt/internal/offheap"
+)
+
+// ring are the buffers through which large files go to the disk. All files of
+// the process share them: what saving takes of memory does not grow with what is
+// saved, nor with how much is saved at once.
+type ring struct {
+	buffers, size int
+
+	once   sync.Once
+	free   chan []byte
+	hungry atomic.Int32 // files that would have one
+}
+
+// staging is the process's: 4 buffers are enough for a disk to be busy while
+// one is filled, and of 8 MiB none measured better.
+var staging = &ring{buffers: 4, size: 8 << 20}
+
+// take returns a buffer, nil if none is free.
+func (r *ring) take() []byte {
+	r.once.Do(r.make)
+	select {
+	case b := <-r.free:
+		return b
+	default:
+		return nil
+	}
+}
+
+// make allocates the buffers, at the first large file. Without memory for them
+// there are none, and files are written through the system's cache.
+func (r *ring) make() {
+	r.free = make(chan []byte, r.buffers)
+	all, err := offheap.Alloc(r.buffers * r.size)
+	if err != nil {
+		return
+	}
+	for i := range r.buffers {
+		r.free <- all.Bytes[i*r.size : (i+1)*r.size : (i+1)*r.size]
+	}
+}
+
+// give takes a buffer back.
+func (r *ring) give(b []byte) { r.free <- b }
