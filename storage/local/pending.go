@@ -32,7 +32,6 @@ type pending struct {
 	off    int64   // bytes written
 	stream *stream // nil: the file is small, or written through the cache
 	hungry bool    // it would be a stream if there was a buffer
-	size   int64   // that were reserved
 	err    error   // the first failure: nothing is tried again after it
 	done   string
 }

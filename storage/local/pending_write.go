@@ -119,23 +119,20 @@ func (p *pending) writeOut(b []byte) error {
 	return p.fail("write", writtenBefore(err, p.off))
 }
 
-// writeLast writes what is staged, and sets the length.
+// writeLast writes what is staged. A stream ends at a block, and the file where
+// its bytes do.
 func (p *pending) writeLast() error {
 	if p.stream == nil {
-		if p.used > 0 {
-			if err := p.writeStage(); err != nil {
-				return err
-			}
+		if p.used == 0 {
+			return nil
 		}
-	} else {
-		if err := p.fail("write", writtenBefore(p.stream.end(p.stage, p.used, p.off), p.off)); err != nil {
-			return err
-		}
-		p.off, p.used = p.off+int64(p.used), 0
+		return p.writeStage()
 	}
-	if p.stream == nil && p.size <= p.off {
-		return nil
+	err := p.stream.end(p.stage, p.used, p.off)
+	if err := p.fail("write", writtenBefore(err, p.off)); err != nil {
+		return err
 	}
+	p.off, p.used = p.off+int64(p.used), 0
 	return p.fail("truncate", p.f.Truncate(p.off))
 }
 
