@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ckpt-dev/ckpt/internal/vfs/vfstest"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
@@ -318,32 +317,4 @@ func TestShortPatienceAddsUp(t *testing.T) {
 		a.goOn()
 		mustUnlock(t, was)
 	})
-}
-
-// TestWavesAreDurableOneByOne: also under a lease no data is gone while its
-// index may come back. Proves D10.
-func TestWavesAreDurableOneByOne(t *testing.T) {
-	disk := vfstest.NewStrict(nil)
-	dir := local.DirOn(disk, "/run")
-	const index, data = "ckpt-7.index", "ckpt-7.data-00000-of-00001"
-	for _, name := range []string{index, data} {
-		if err := storage.WriteFile(t.Context(), dir, name, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	held := mustLock(t, as(dir, "a"))
-	disk.Watch(func(op vfstest.Op, s *vfstest.Strict) {
-		for cut := range s.Cuts(8, 1) {
-			left := s.Crash(cut)
-			_, noIndex := left.Stat("/run/" + index)
-			if _, noData := left.Stat("/run/" + data); noData != nil && noIndex == nil {
-				t.Errorf("after %v, cut %s, the index is there and the data is not", op, cut.Name)
-			}
-		}
-	})
-	if err := storage.RemoveAll(t.Context(), held.Guard(dir), []string{index}, []string{data}); err != nil {
-		t.Error(err)
-	}
-	disk.Watch(nil)
-	mustUnlock(t, held)
 }
