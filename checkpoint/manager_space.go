@@ -53,7 +53,8 @@ func (m *Manager) makeRoom(ctx context.Context, s *save, w *writing) error {
 			return nil // the save itself says what is missing
 		}
 		m.o.Logger.Warn("room is made before the save", "path", s.path, "missing", short.Missing(), "removed", len(victims))
-		return errors.Join(m.remove(ctx, dir, victims), m.record(ctx, m.l, storage.WriteFile))
+		// Names of what is gone do no harm, should they come back.
+		return errors.Join(m.remove(ctx, dir, victims), m.record(ctx, m.l, storage.WriteFileSoon))
 	})
 }
 

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,6 +84,9 @@ func TestWhatChangesCheckpointsHasItsTurn(t *testing.T) {
 		"save later":    {savesOnce(&ManagerOptions{Async: &Async{}}), "commit ckpt-4", []string{writers}, false},
 		"open later":    {opensLater, "remove ckpt-3.recovery", []string{writers}, false},
 		"sweep":         {savesOnce(&ManagerOptions{MaxToKeep: 1}), "remove ckpt-", []string{writers, removal}, false},
+		"close":         {closesAfterAFailedSweep(nil), "remove ckpt-", []string{writers, removal}, false},
+		"close late":    {closesAfterAFailedSweep(savesOther), "remove ckpt-", []string{writers, removal}, false},
+		"make room":     {makesRoom, "remove ckpt-", []string{writers, removal}, false},
 		"overwrite":     {savesAgain, "commit ckpt-3", []string{writers, removal}, false},
 		"together":      {writesTogether, "commit ckpt-3.index", []string{writers, removal}, false},
 		"plain":         {writesOnce(nil), "commit plain", []string{writers}, false},
@@ -142,6 +146,67 @@ func savesOnce(o *ManagerOptions) func(*testing.T, storage.Dir) error {
 		mustSave(t, m, nil)
 		return m.Sync(t.Context())
 	}
+}
+
+// over is a Dir of which the one below it has the locks and the space.
+type over struct {
+	storage.Dir
+	below small
+}
+
+func (d over) Lock(ctx context.Context, name string) (storage.Held, error) {
+	return storage.Lock(ctx, d.below.Dir, name)
+}
+
+func (d over) Space(ctx context.Context) (storage.Space, error) { return d.below.Space(ctx) }
+
+// closesAfterAFailedSweep leaves it to Close to remove anything, after what
+// somebody else does in between.
+func closesAfterAFailedSweep(between func(*testing.T, storage.Dir)) func(*testing.T, storage.Dir) error {
+	return func(t *testing.T, d storage.Dir) error {
+		fails := true
+		broken := &failing{d, func(op, name string) error {
+			if fails && op == "remove" && strings.HasPrefix(name, "ckpt-") {
+				return errDisk
+			}
+			return nil
+		}}
+		c, _ := one(2)
+		m := newManager(t, c, over{broken, small{d, 1 << 40}}, &ManagerOptions{MaxToKeep: 1})
+		mustSave(t, m, nil)
+		if fails = false; between != nil {
+			between(t, d)
+		}
+		return m.Close(t.Context())
+	}
+}
+
+// savesOther changes the state file.
+func savesOther(t *testing.T, d storage.Dir) {
+	c, _ := one(2)
+	mustSave(t, newManager(t, c, d, &ManagerOptions{CheckpointName: "other"}), nil)
+}
+
+// makesRoom saves where there is not room for all, and fails after it has made
+// room: what is removed then is not of a sweep.
+func makesRoom(t *testing.T, d storage.Dir) error {
+	used, err := MeasureDisk(t.Context(), d)
+	if err != nil {
+		return err
+	}
+	broken := &failing{d, func(op, name string) error {
+		if op == "create" && strings.HasPrefix(name, "ckpt-4") {
+			return errDisk
+		}
+		return nil
+	}}
+	c, _ := one(2)
+	m := newManager(t, c, over{broken, small{d, used.Apparent}}, &ManagerOptions{MaxToKeep: 2, MakeRoom: true})
+	if _, err := m.Save(t.Context(), nil); !errors.Is(err, errDisk) {
+		t.Errorf("Save = %v, want %v", err, errDisk)
+	}
+	wantPaths(t, "state's paths", readState(t, d).AllModelCheckpointPaths, onDisk(t, d)...)
+	return nil
 }
 
 func savesAgain(t *testing.T, d storage.Dir) error {
