@@ -154,6 +154,20 @@ func TestRemoveTakesCheckpointsOffTheStateFile(t *testing.T) {
 	}
 }
 
+// TestRemoveTakesWhatIsGoneOffTheStateFile: somebody has removed its files.
+func TestRemoveTakesWhatIsGoneOffTheStateFile(t *testing.T) {
+	dir := savedBy(t, ManagerOptions{}, 3)
+	for _, name := range listing(t, dir) {
+		if strings.HasPrefix(name, "ckpt-2.") {
+			remove(t, dir, name)
+		}
+	}
+	if err := Remove(background(), dir, "ckpt-2"); err != nil {
+		t.Fatal(err)
+	}
+	wantPaths(t, "state's paths", readState(t, dir).AllModelCheckpointPaths, "ckpt-1", "ckpt-3")
+}
+
 func TestRemoveOfTheLastCheckpointRemovesTheStateFile(t *testing.T) {
 	dir := mem.Dir()
 	c, _ := one(1)
