@@ -22,14 +22,14 @@ func (x *examiner) checkSets(ctx context.Context) error {
 	for _, p := range slices.Sorted(maps.Keys(x.sets)) {
 		of, recovery := strings.CutSuffix(p, filename.RecoverySuffix)
 		if recovery {
-			if err := x.checkRecovery(ctx, of, x.sets[p]); err != nil {
+			if err := x.unlessUnreadable(ctx, of, x.checkRecovery(ctx, of, x.sets[p])); err != nil {
 				return err
 			}
 		}
 		if recovery || x.sets[p].Index == nil {
 			continue
 		}
-		if err := x.checkSet(ctx, p); err != nil {
+		if err := x.unlessUnreadable(ctx, p, x.checkSet(ctx, p)); err != nil {
 			return err
 		}
 	}
@@ -50,6 +50,7 @@ func (x *examiner) checkSet(ctx context.Context, p string) error {
 		x.valid = append(x.valid, p)
 		if x.sets[filename.Recovery(p)] == nil { // else it is settled first
 			x.aboutReceipt(p, v.receipt)
+			x.aboutParity(p, v)
 		}
 	} else {
 		x.bad[p] = true
@@ -131,18 +132,22 @@ func (x *examiner) checkV1(ctx context.Context) error {
 		if l.Format != checkpoint.FormatV1 || !filename.OfDirectory(l.Path) {
 			continue
 		}
-		v, err := x.verify(ctx, l.Path)
-		if err != nil {
-			return err
-		}
-		if v.err == nil {
-			x.valid = append(x.valid, l.Path)
-			continue
-		}
-		x.bad[l.Path] = true
-		if err := x.aboutDamage(ctx, l.Path, v.err); err != nil {
+		if err := x.unlessUnreadable(ctx, l.Path, x.checkOneV1(ctx, l.Path)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (x *examiner) checkOneV1(ctx context.Context, p string) error {
+	v, err := x.verify(ctx, p)
+	if err != nil {
+		return err
+	}
+	if v.err == nil {
+		x.valid = append(x.valid, p)
+		return nil
+	}
+	x.bad[p] = true
+	return x.aboutDamage(ctx, p, v.err)
 }

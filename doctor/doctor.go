@@ -9,9 +9,9 @@
 //
 // It never removes what could be restored, nor what it cannot prove to be ours,
 // nor anything young: somebody may be writing it. Files that it does not know
-// it counts. A file counts as missing only if a listing that succeeded does not
-// have it, and as damaged only if a second reading agrees; an I/O error is
-// neither, and ends the examination.
+// it names. A file counts as missing only if a listing that succeeded does not
+// have it, and as damaged only if a second reading agrees; one that cannot be
+// read is neither, and nothing that its contents might forbid is mended then.
 //
 // TensorFlow has nothing like it.
 package doctor
@@ -33,16 +33,25 @@ type Options struct {
 	// Now is the clock by which Examine tells what is old enough to be left
 	// over. Fix asks the storage for its own. Default: time.Now.
 	Now func() time.Time
+	// Reading is told of the bytes of checkpoints as they are read, of which,
+	// and how many. Several goroutines may call it.
+	Reading func(checkpoint string, n int)
+
+	pauses []time.Duration // between looks
 }
 
 // Report is what an examination has found.
 type Report struct {
 	Findings    []Finding
-	Checkpoints int    // how many there are, whole or not
-	Valid       int    // those that passed
-	Newest      string // the newest of these, "" if there is none
-	Unknown     int    // files of which nothing is known; they are left alone
+	Deep        bool     // all data was read
+	Checkpoints int      // how many there are, whole or not
+	Valid       int      // those that passed what was looked at: see Deep
+	Newest      string   // the newest of these, "" if there is none
+	Unknown     []string // files of which nothing is known, sorted; they are left alone
 	Mended      []Finding
+	// Unlocked is of Fix's: the place has no locks, and nothing has kept a
+	// training from writing meanwhile.
+	Unlocked bool
 
 	dir storage.Dir
 	o   Options
@@ -85,6 +94,9 @@ const (
 	Damaged         Kind = "damaged"          // a checkpoint that fails verification
 	Unsteady        Kind = "unsteady"         // two readings of one file differ
 	Unsupported     Kind = "unsupported"      // a checkpoint that this program cannot judge
+	Unreadable      Kind = "unreadable"       // a file that is there, and cannot be read
+	ParityMissing   Kind = "parity-missing"   // of a checkpoint that is whole
+	ParityDamaged   Kind = "parity-damaged"   // the same
 	NoneValid       Kind = "none-valid"       // there are checkpoints, and none passes
 	PutAside        Kind = "put-aside"        // a broken checkpoint that lies in quarantine
 	ReceiptMissing  Kind = "receipt-missing"  // of one that was saved by a manager of ours
@@ -121,18 +133,22 @@ func (s Severity) String() string {
 }
 
 // Examine looks at dir and changes nothing, not even by a lock. A training may
-// be at work there. An error is one of the storage, or of ctx: a directory that
-// cannot be read is not judged by what was read of it.
+// be at work there: where anything was written in the last minute, what is found
+// has to be there a second later as well. An error is that dir cannot be listed,
+// or one of ctx; of a file that cannot be read there is a finding.
 func Examine(ctx context.Context, dir storage.Dir, o *Options) (*Report, error) {
 	r := &Report{dir: dir}
 	if o != nil {
-		r.o = *o
+		r.o, r.Deep = *o, o.Deep
 	}
 	if r.o.Now == nil {
 		r.o.Now = time.Now
 	}
+	if r.o.pauses == nil {
+		r.o.pauses = pauses
+	}
 	x := newExaminer(dir, r.o)
-	if err := x.examine(ctx); err != nil {
+	if err := x.steady(ctx); err != nil {
 		return nil, fmt.Errorf("examine: %w", err)
 	}
 	x.report(r)

@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -34,8 +33,9 @@ type examiner struct {
 	receipts map[string]checkpoint.Receipt
 	valid    []string // checkpoints that passed, oldest first
 	bad      map[string]bool
-	latest   string // what the state file names, if that is here
-	unknown  int
+	unread   map[string]bool // checkpoints, and files of none, that could not be read
+	latest   string          // what the state file names, if that is here
+	unknown  []string
 	found    []Finding
 }
 
@@ -46,6 +46,12 @@ func newExaminer(dir storage.Dir, o Options) *examiner {
 func (x *examiner) report(r *Report) {
 	r.Findings, r.Unknown = x.found, x.unknown
 	r.Checkpoints, r.Valid = len(x.valid)+len(x.bad), len(x.valid)
+	for p := range x.unread {
+		if x.isCheckpoint(p) && !x.bad[p] && !x.isValid(p) {
+			r.Checkpoints++
+		}
+	}
+	r.Newest = ""
 	if r.Valid > 0 {
 		r.Newest = x.valid[r.Valid-1]
 	}
@@ -54,17 +60,19 @@ func (x *examiner) report(r *Report) {
 // examine looks at everything. The state file comes last of what is about
 // checkpoints: what it should say depends on which of them are whole.
 func (x *examiner) examine(ctx context.Context) error {
-	x.now, x.found, x.unknown = x.o.Now(), nil, 0
-	steps := []func(context.Context) error{x.list, x.readLatest, x.checkReceipts, x.checkSets, x.checkV1, x.sortValid, x.putAside,
-		x.checkState, x.checkOrphans, x.checkLeases, x.checkOthers, x.checkTemporary}
+	x.now, x.found, x.unknown, x.unread = x.o.Now(), nil, nil, make(map[string]bool)
+	if err := x.list(ctx); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{x.readLatest, x.checkReceipts, x.checkSets, x.checkV1, x.sortValid, x.putAside,
+		x.checkState, x.checkOrphans, x.checkNone, x.checkLeases, x.checkOthers, x.checkTemporary}
 	for _, step := range steps {
-		if err := step(ctx); err != nil {
+		if err := x.unlessUnreadable(ctx, "", step(ctx)); err != nil {
 			return err
 		}
 	}
-	slices.SortStableFunc(x.found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.step, b.step), cmp.Compare(a.Path, b.Path))
-	})
+	x.restrain()
+	x.sortFound()
 	return nil
 }
 

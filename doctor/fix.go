@@ -17,7 +17,7 @@ import (
 // next can be done after a crash as well: first there is one state of each
 // checkpoint, then all of its files, or it is put aside, then its receipt, then
 // the state file that names it; and only when all of that is durable, what nobody
-// needs is removed.
+// needs is made anew or removed.
 type step int
 
 const (
@@ -27,6 +27,7 @@ const (
 	stepAside
 	stepReceipt
 	stepState
+	stepProtect
 	stepLeftovers
 	steps
 )
@@ -52,9 +53,11 @@ type FixOptions struct {
 // looks again, so that nothing is mended that is not broken any more.
 //
 // An error ends it; what was mended until then stays mended, and the report
-// tells of it. After a crash it may be called again.
+// tells of it, and of what was found. After a crash it may be called again.
 func (r *Report) Fix(ctx context.Context, o *FixOptions) (*Report, error) {
-	f := &fixer{x: newExaminer(r.dir, r.o), tried: make(map[string]bool), r: &Report{dir: r.dir, o: r.o}}
+	after := *r
+	after.Mended = nil
+	f := &fixer{x: newExaminer(r.dir, r.o), tried: make(map[string]bool), r: &after}
 	if o != nil {
 		f.o = *o
 	}
@@ -69,10 +72,11 @@ func (r *Report) Fix(ctx context.Context, o *FixOptions) (*Report, error) {
 
 // locked holds the lock from the beginning to the end.
 func (f *fixer) locked(ctx context.Context, before *Report) error {
-	lock, _, err := dirlock.Lock(ctx, f.x.dir)
+	lock, locked, err := dirlock.Lock(ctx, f.x.dir)
 	if err != nil {
 		return err
 	}
+	f.r.Unlocked = !locked
 	f.x.dir = dirlock.Guarded(lock, f.x.dir)
 	err = dirlock.InTurn(ctx, lock, func() error {
 		if err := f.clock(ctx); err != nil {
@@ -201,6 +205,8 @@ func (f *fixer) mend(ctx context.Context, g Finding) error {
 	switch {
 	case err == nil:
 		f.mended(g)
+	case errors.Is(err, errNotWhole):
+		f.tried[key(g)] = false // the next look will show
 	case unlessDamage(err) != nil && !refused(err):
 		return fmt.Errorf("%s: %w", g.What, err)
 	case f.o.Tell != nil:

@@ -181,6 +181,11 @@ func (f folder) all() map[string]string {
 
 func (f folder) examine(o *doctor.Options) *doctor.Report {
 	f.t.Helper()
+	return f.look(doctor.Impatient(o))
+}
+
+func (f folder) look(o *doctor.Options) *doctor.Report {
+	f.t.Helper()
 	r, err := doctor.Examine(f.t.Context(), f.Dir, o)
 	f.must(err)
 	return r

@@ -3,8 +3,9 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"maps"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ckpt-dev/ckpt/checkpoint"
@@ -33,11 +34,31 @@ func (x *examiner) sortValid(context.Context) error {
 		x.sortChosen(x.valid[start:end])
 		start = end
 	}
-	if len(x.bad) > 0 && len(x.valid) == 0 {
-		x.find(Finding{Kind: NoneValid, Severity: Problem, Files: slices.Collect(maps.Keys(x.bad)), Err: checkpoint.ErrNoneValid,
-			What: "no checkpoint is valid", Why: "none that is there passes",
-			Fix: "nothing: bring one back from a backup, or remove them all to begin anew"})
+	return nil
+}
+
+// checkNone is about a directory in which nothing passes. What can be made
+// whole again has been found by now.
+func (x *examiner) checkNone(context.Context) error {
+	if len(x.bad) == 0 || len(x.valid) > 0 || len(x.unread) > 0 {
+		return nil
 	}
+	f := Finding{Kind: NoneValid, Severity: Problem, Files: sorted(x.bad), Err: checkpoint.ErrNoneValid,
+		What: "no checkpoint is whole", Why: fmt.Sprintf("of %s that are there none passes", plural(len(x.bad), "checkpoint"))}
+	if len(x.bad) == 1 {
+		f.Why = "the only checkpoint that is there does not pass"
+	}
+	var mendable []string
+	for _, g := range x.found {
+		if g.Fixable && (g.step == stepRepair || g.step == stepSettle) {
+			mendable = append(mendable, g.Path)
+		}
+	}
+	f.Fix = "nothing by itself: bring one back from where it was copied to. Remove none of them: the tensors that are not damaged can still be read, with ckpt cat"
+	if len(mendable) > 0 {
+		f.Fix = "nothing by itself: --fix mends " + strings.Join(slices.Compact(mendable), ", ") + ". Remove none of them"
+	}
+	x.find(f)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (x *examiner) checkOthers(context.Context) error {
 			temps = append(temps, name)
 		case ofCheckpoint && !strings.Contains(f.Path, "/"), name == filename.State, copyName.MatchString(name), ours(name), x.isV1(name):
 		default:
-			x.unknown++
+			x.unknown = append(x.unknown, name)
 		}
 	}
 	x.tensorflowTemps(temps)

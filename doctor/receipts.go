@@ -28,7 +28,7 @@ func (x *examiner) checkReceipts(ctx context.Context) error {
 		r, err := checkpoint.ReadReceipt(ctx, x.dir, p)
 		if err == nil {
 			x.receipts[p] = r
-		} else if err := unlessDamage(err); err != nil {
+		} else if err := x.unlessUnreadable(ctx, p, unlessDamage(err)); err != nil {
 			return err
 		}
 	}
@@ -141,8 +141,9 @@ func (x *examiner) receiptOf(ctx context.Context, p, why string) (checkpoint.Rec
 		return r, err
 	}
 	r.Files = append(r.Files, f)
+	// Not what lies there, which may be damaged, but what belongs there.
 	for _, info := range x.sets[p].Parity {
-		f, err := x.sum(ctx, info.Name)
+		f, err := x.protect(ctx, info.Name, io.Discard)
 		if err != nil {
 			return r, err
 		}

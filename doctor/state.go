@@ -49,6 +49,11 @@ func (x *examiner) aboutState(kind Kind, s checkpoint.State) Finding {
 		f.Fix += fmt.Sprintf(" and lists %s", plural(n, "checkpoint"))
 	}
 	f.mend = func(ctx context.Context) error {
+		if kind != StateEntry { // which names what it has named
+			if err := x.vouch(ctx, s.ModelCheckpointPath); err != nil {
+				return err
+			}
+		}
 		if err := x.keep(ctx, filename.State); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -115,6 +120,9 @@ func (x *examiner) compareState(ctx context.Context, s checkpoint.State) error {
 	if x.stateOutside(s) {
 		return nil
 	}
+	if x.unread[x.latest] {
+		return nil // it may be whole, and the newest
+	}
 	_, err := shelf.Locate(ctx, x.dir, x.latest, told)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -140,7 +148,7 @@ func (x *examiner) compareState(ctx context.Context, s checkpoint.State) error {
 // allows. Whether that is there nobody looks.
 func (x *examiner) stateOutside(s checkpoint.State) bool {
 	p, absolute, ok := filename.Local(s.ModelCheckpointPath)
-	if ok && (!absolute || x.sets[p] != nil || x.bad[p] || x.isValid(p)) {
+	if ok && (!absolute || x.sets[p] != nil || x.bad[p] || x.unread[p] || x.isValid(p)) {
 		return false
 	}
 	f := x.aboutState(StateOutside, x.rebuilt(listed(s)))
@@ -227,7 +235,7 @@ func (x *examiner) goneEntries(ctx context.Context, s checkpoint.State) (map[str
 	gone := make(map[string]bool)
 	for _, entry := range s.AllModelCheckpointPaths {
 		p, absolute, ok := filename.Local(entry)
-		if !ok || absolute || p == x.latest || x.isValid(p) || x.bad[p] {
+		if !ok || absolute || p == x.latest || x.isValid(p) || x.bad[p] || x.unread[p] {
 			continue
 		}
 		if set := x.sets[p]; set != nil && len(set.Data) > 0 {

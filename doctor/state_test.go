@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,8 +114,8 @@ func TestWhatIsReplacedIsKept(t *testing.T) {
 	if copies != 1 {
 		t.Errorf("%d copies of the state file, want one", copies)
 	}
-	if r := f.examine(nil); r.Unknown != 0 {
-		t.Errorf("%d files are unknown, want none", r.Unknown)
+	if r := f.examine(nil); len(r.Unknown) != 0 {
+		t.Errorf("%q are unknown, want none", r.Unknown)
 	}
 }
 
@@ -123,7 +124,7 @@ func TestMendingNeedsTheLock(t *testing.T) {
 	f := newFolder(t, 2)
 	f.write("checkpoint", "")
 	before := f.all()
-	r, err := doctor.Examine(t.Context(), locked{f.Dir}, nil)
+	r, err := doctor.Examine(t.Context(), locked{f.Dir}, doctor.Impatient(nil))
 	f.must(err)
 	if _, err := r.Fix(t.Context(), nil); !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), "process 7 on host") {
 		t.Errorf("Fix() = %v, want %v and by whom", err, storage.ErrLocked)
@@ -139,4 +140,86 @@ type locked struct{ storage.Dir }
 
 func (locked) Lock(context.Context, string) (storage.Held, error) {
 	return nil, fmt.Errorf("%w (process 7 on host)", storage.ErrLocked)
+}
+
+// TestAStateFileNamesWhatWasRead: of a checkpoint that was not read nobody knows
+// that it is whole, and what a state file names is what a training goes on from.
+//
+// Proves D22.
+func TestAStateFileNamesWhatWasRead(t *testing.T) {
+	for name, harm := range map[string]func(f folder){
+		"set back": func(f folder) { f.write("checkpoint", "model_checkpoint_path: \"ckpt-1\"\n") },
+		"missing":  func(f folder) { f.remove("checkpoint") },
+		"empty":    func(f folder) { f.write("checkpoint", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFolder(t, 4)
+			harm(f)
+			f.flip("ckpt-4.data-00000-of-00001", 0)
+			f.flip("ckpt-3.data-00000-of-00001", 0)
+			after := f.fix(f.examine(nil), &doctor.FixOptions{State: true})
+			if got := f.read("checkpoint"); !strings.HasPrefix(got, `model_checkpoint_path: "ckpt-2"`) {
+				t.Errorf("the state file becomes\n%s\nwant one that names ckpt-2, the newest that is whole", got)
+			}
+			wantKinds(t, "findings after Fix", after.Findings, "damaged", "damaged")
+		})
+	}
+}
+
+// TestWhatFailsStillTells: what was found is in the report of a Fix that could
+// not begin.
+func TestWhatFailsStillTells(t *testing.T) {
+	f := newFolder(t, 2)
+	f.write("checkpoint", "")
+	r, err := doctor.Examine(t.Context(), locked{f.Dir}, doctor.Impatient(nil))
+	f.must(err)
+	after, err := r.Fix(t.Context(), nil)
+	if !errors.Is(err, storage.ErrLocked) {
+		t.Errorf("Fix() = %v, want %v", err, storage.ErrLocked)
+	}
+	wantKinds(t, "findings", after.Findings, "state-broken")
+}
+
+// plain is a place without locks.
+type plain struct{ storage.Dir }
+
+// TestThatThereIsNoLockIsTold: a training may have been at work meanwhile.
+func TestThatThereIsNoLockIsTold(t *testing.T) {
+	for want, place := range map[bool]func(folder) storage.Dir{
+		true:  func(f folder) storage.Dir { return plain{f.Dir} },
+		false: func(f folder) storage.Dir { return f.Dir },
+	} {
+		f := newFolder(t, 2)
+		f.write("checkpoint", "")
+		r, err := doctor.Examine(t.Context(), place(f), doctor.Impatient(nil))
+		f.must(err)
+		after, err := r.Fix(t.Context(), nil)
+		f.must(err)
+		if after.Unlocked != want {
+			t.Errorf("Unlocked = %v, want %v", after.Unlocked, want)
+		}
+	}
+}
+
+// TestWhatIsLeftIsNotToBeRemoved: the finding that nothing passes says what
+// could be done, and not to begin anew.
+func TestWhatIsLeftIsNotToBeRemoved(t *testing.T) {
+	for want, parity := range map[string]bool{"--fix mends ckpt-1": true, "with ckpt cat": false} {
+		f := newFolder(t, 0)
+		if parity {
+			trainParity(t, f.Dir, 1)
+		} else {
+			train(t, f.Dir, 1, nil)
+		}
+		f.flip("ckpt-1.index", 0)
+		list := f.examine(nil).Findings
+		if !slices.Contains(kinds(list), "none-valid") {
+			t.Errorf("found are %q, want none-valid", kinds(list))
+		}
+		for _, g := range list {
+			if g.Kind == doctor.NoneValid && (!strings.Contains(g.Fix, want) || !strings.Contains(g.Fix, "Remove none")) {
+				t.Errorf("what to do is %q, want %q", g.Fix, want)
+			}
+		}
+	}
 }

@@ -22,6 +22,8 @@ type verdict struct {
 	err      error // what is wrong; nil: nothing
 	receipt  error // what is wrong with its receipt, where all else is right
 	unsteady error // what only the first of two readings found
+	deep     bool  // all of it was read
+	parity   []badParity
 }
 
 // verify verifies a checkpoint, once for what its files are.
@@ -30,12 +32,37 @@ func (x *examiner) verify(ctx context.Context, path string) (verdict, error) {
 	if v, known := x.verified[key]; known {
 		return v, nil
 	}
-	v, err := x.verifyNow(ctx, path)
+	// What is to get a receipt that vouches for it is read as a whole.
+	v, err := x.verifyNow(ctx, path, x.o.Deep || x.lacksReceipt(path))
+	if err == nil && v.err == nil && v.receipt == nil {
+		v.parity, err = x.checkParity(ctx, path)
+	}
 	if err != nil {
 		return verdict{}, err
 	}
 	x.verified[key] = v
 	return v, nil
+}
+
+// errNotWhole is why a state file is not written: what it was to name turned
+// out to be damaged. Another look finds another.
+var errNotWhole = errors.New("it is not whole")
+
+// vouch reads all of a checkpoint before a state file names it.
+func (x *examiner) vouch(ctx context.Context, path string) error {
+	key := x.fingerprint(path)
+	if x.verified[key].deep {
+		return nil
+	}
+	v, err := x.verifyNow(ctx, path, true)
+	if err != nil {
+		return err
+	}
+	v.parity = x.verified[key].parity
+	if x.verified[key] = v; v.err != nil {
+		return errNotWhole
+	}
+	return nil
 }
 
 // fingerprint tells two states of a checkpoint's files apart.
@@ -45,38 +72,38 @@ func (x *examiner) fingerprint(path string) string {
 	for _, p := range []string{path, filename.Recovery(path)} {
 		if s := x.sets[p]; s != nil {
 			for _, name := range slices.Sorted(slices.Values(namesOf(s))) {
-				info := x.files[name]
-				fmt.Fprintf(&b, "\x00%s\x00%d\x00%d", name, info.Size, info.ModTime.UnixNano())
+				fmt.Fprintf(&b, "\x00%s\x00%s", name, x.stamp(name))
 			}
 		}
+	}
+	if info, is := x.files[path]; is { // TensorFlow 1's
+		fmt.Fprintf(&b, "\x00%s\x00%s", info.Name, x.stamp(path))
 	}
 	return b.String()
 }
 
 // verifyNow reads the checkpoint. What its receipt does not agree with is
 // damaged or not: all checksums of its tensors decide.
-func (x *examiner) verifyNow(ctx context.Context, path string) (v verdict, err error) {
-	// What is to get a receipt that vouches for it is read as a whole.
-	deep := x.o.Deep || x.lacksReceipt(path)
+func (x *examiner) verifyNow(ctx context.Context, path string, deep bool) (v verdict, err error) {
 	first, err := damage(x.read(ctx, x.dir, path, deep))
 	if err != nil || first == nil {
-		return verdict{}, err
+		return verdict{deep: deep}, err
 	}
 	second, err := damage(x.read(ctx, x.dir, path, deep))
 	if err != nil {
 		return verdict{}, err
 	}
 	if second == nil {
-		return verdict{unsteady: first}, nil
+		return verdict{unsteady: first, deep: deep}, nil
 	}
 	without, err := damage(x.read(ctx, lacking{x.dir, checkpoint.ReceiptName(path)}, path, true))
 	if err != nil {
 		return verdict{}, err
 	}
 	if without == nil {
-		return verdict{receipt: second}, nil
+		return verdict{receipt: second, deep: true}, nil
 	}
-	return verdict{err: without}, nil
+	return verdict{err: without, deep: true}, nil
 }
 
 // damage parts what is wrong with a checkpoint from what went wrong with
@@ -90,6 +117,9 @@ func damage(err error) (damaged, failed error) {
 
 // read reads a checkpoint of dir and returns what is wrong with it.
 func (x *examiner) read(ctx context.Context, dir storage.Dir, path string, deep bool) error {
+	if x.o.Reading != nil {
+		dir = watched{dir, func(n int) { x.o.Reading(path, n) }}
+	}
 	r, err := checkpoint.Load(ctx, dir, path)
 	if err != nil {
 		return err
@@ -129,6 +159,31 @@ func (l lacking) List(ctx context.Context, prefix string) iter.Seq2[storage.Info
 			}
 		}
 	}
+}
+
+// watched is a Dir that tells of what is read.
+type watched struct {
+	storage.Dir
+	read func(n int)
+}
+
+func (w watched) Open(ctx context.Context, name string) (storage.File, error) {
+	f, err := w.Dir.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return watchedFile{f, w.read}, nil
+}
+
+type watchedFile struct {
+	storage.File
+	read func(n int)
+}
+
+func (w watchedFile) ReadAt(b []byte, off int64) (int, error) {
+	n, err := w.File.ReadAt(b, off)
+	w.read(n)
+	return n, err
 }
 
 // stillThere lists a checkpoint again: a training may have removed it while it
