@@ -64,7 +64,7 @@ type Options struct {
 	Workers coordinator.Group
 	// Parity writes beside each data file, and beside the index, what a bad
 	// block of every eight in a row can be made again from: Repair, and
-	// 'ckpt doctor --fix', do. It takes an eighth of the space besides, of small
+	// 'ckpt doctor --deep --fix', do. It takes an eighth of the space besides, of small
 	// files as much again. TensorFlow ignores these files. Of several workers
 	// all must have it.
 	Parity bool

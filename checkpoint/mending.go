@@ -196,5 +196,5 @@ func mendable(ctx context.Context, dir storage.Dir, path string, err error) erro
 	if is, failed := shelf.Exists(ctx, dir, filename.OfParity(tensorbundle.IndexName(path))); !is || failed != nil {
 		return err
 	}
-	return fmt.Errorf("%w (it has parity: Repair, or 'ckpt doctor --fix', may mend it)", err)
+	return fmt.Errorf("%w (it has parity: Repair, or 'ckpt doctor --deep --fix', may mend it)", err)
 }

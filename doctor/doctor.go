@@ -134,7 +134,7 @@ func (s Severity) String() string {
 
 // Examine looks at dir and changes nothing, not even by a lock. A training may
 // be at work there: where anything was written in the last minute, what is found
-// has to be there a second later as well. An error is that dir cannot be listed,
+// has to be there half a second later as well. An error is that dir cannot be listed,
 // or one of ctx; of a file that cannot be read there is a finding.
 func Examine(ctx context.Context, dir storage.Dir, o *Options) (*Report, error) {
 	r := &Report{dir: dir}

@@ -13,20 +13,20 @@ import (
 // what the training does: an index without state file, a removal that has begun,
 // files that are gone by the time they are read. None of that lasts. So if
 // anything was written lately, what is found has to be there again a moment
-// later, in the very same files; the longer a writer waits for its disk, the
-// fewer of those moments there are.
+// later, in the very same files. What a writer that waits for its disk may be in
+// the midst of is looked for once more after a longer while.
 const recently = time.Minute
 
 // pauses lie between the looks, which end with the first that leaves nothing.
-var pauses = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond, 400 * time.Millisecond}
+var pauses = []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 400 * time.Millisecond}
 
 // steady examines until what is found stays.
 func (x *examiner) steady(ctx context.Context) error {
 	if err := x.examine(ctx); err != nil {
 		return err
 	}
-	for _, pause := range x.o.pauses {
-		if len(x.found) == 0 || !x.recent() {
+	for i, pause := range x.o.pauses {
+		if !x.recent() || i == 0 && len(x.found) == 0 || i > 0 && !slices.ContainsFunc(x.found, maySettle) {
 			break
 		}
 		before := make(map[string]bool)
@@ -42,6 +42,16 @@ func (x *examiner) steady(ctx context.Context) error {
 		x.found = slices.DeleteFunc(x.found, func(f Finding) bool { return !before[x.evidence(f)] })
 	}
 	return nil
+}
+
+// maySettle tells what a save or a sweep leaves for as long as it takes to
+// flush a directory. Damage it leaves none, nor files of others.
+func maySettle(f Finding) bool {
+	switch f.Kind {
+	case Interrupted, StateMissing, StateBehind, StateNotNewest, StateEntry, HalfRemoved, IndexLost, OrphanedData, OrphanedReceipt, OrphanedParity:
+		return true
+	}
+	return false
 }
 
 // recent reports whether somebody may have written to the directory a moment

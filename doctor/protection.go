@@ -150,7 +150,7 @@ func (x *examiner) protect(ctx context.Context, name string, to io.Writer) (chec
 	if n.Shards > 0 {
 		of = tensorbundle.DataName(n.Path, n.Shard, n.Shards)
 	}
-	f, err := x.dir.Open(ctx, of)
+	f, err := x.watched(x.dir, n.Path).Open(ctx, of)
 	if err != nil {
 		return checkpoint.ReceiptFile{}, err
 	}

@@ -175,7 +175,8 @@ func (x *examiner) inside(ctx context.Context, p string, receipt *checkpoint.Rec
 
 // sum returns what a receipt says of a file.
 func (x *examiner) sum(ctx context.Context, name string) (checkpoint.ReceiptFile, error) {
-	f, err := x.dir.Open(ctx, name)
+	of, _ := filename.Parse(name)
+	f, err := x.watched(x.dir, of.Path).Open(ctx, name)
 	if err != nil {
 		return checkpoint.ReceiptFile{}, err
 	}

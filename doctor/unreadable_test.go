@@ -74,7 +74,7 @@ func TestWhatCannotBeReadIsAFinding(t *testing.T) {
 			f.age()
 			f.write(".ckpt.leases/ckpt-2@X.json", `{"schema":1,"path":"ckpt-2","holder":"me","expires":"2999-01-01T00:00:00Z"}`)
 			before := f.all()
-			r, err := doctor.Examine(t.Context(), unreadable{f.Dir, strings.Fields(test.words)}, nil)
+			r, err := doctor.Examine(t.Context(), unreadable{f.Dir, strings.Fields(test.words)}, doctor.Impatient(nil))
 			f.must(err)
 			wantKinds(t, "findings", r.Findings, strings.Fields(test.found)...)
 			for _, g := range r.Findings {

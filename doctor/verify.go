@@ -117,10 +117,7 @@ func damage(err error) (damaged, failed error) {
 
 // read reads a checkpoint of dir and returns what is wrong with it.
 func (x *examiner) read(ctx context.Context, dir storage.Dir, path string, deep bool) error {
-	if x.o.Reading != nil {
-		dir = watched{dir, func(n int) { x.o.Reading(path, n) }}
-	}
-	r, err := checkpoint.Load(ctx, dir, path)
+	r, err := checkpoint.Load(ctx, x.watched(dir, path), path)
 	if err != nil {
 		return err
 	}
@@ -161,7 +158,14 @@ func (l lacking) List(ctx context.Context, prefix string) iter.Seq2[storage.Info
 	}
 }
 
-// watched is a Dir that tells of what is read.
+// watched returns a Dir to read a checkpoint from that tells of what is read.
+func (x *examiner) watched(dir storage.Dir, path string) storage.Dir {
+	if x.o.Reading == nil {
+		return dir
+	}
+	return watched{dir, func(n int) { x.o.Reading(path, n) }}
+}
+
 type watched struct {
 	storage.Dir
 	read func(n int)

@@ -124,9 +124,11 @@ var errInterrupted = errors.New("interrupted")
 func printError(w io.Writer, err error) {
 	_, _ = fmt.Fprintf(w, "ckpt: %s\n", sentence(err))
 	if hint := hintOf(err); hint != "" {
-		_, _ = fmt.Fprintf(w, "hint: %s\n", printable(hint))
+		printHint(w, hint)
 	}
 }
+
+func printHint(w io.Writer, hint string) { _, _ = fmt.Fprintf(w, "hint: %s\n", printable(hint)) }
 
 // note tells what is worth knowing although the command goes on.
 func (a *app) note(text string) {

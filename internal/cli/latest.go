@@ -48,6 +48,7 @@ there to DIR again, the .index last.`,
 	return c
 }
 
+// latestJSON has no path where none is whole: Passed says why.
 type latestJSON struct {
 	Schema  int          `json:"schema"`
 	Path    string       `json:"path"`
@@ -74,7 +75,7 @@ func (a *app) latest(ctx context.Context, arg string, valid, stay bool) error {
 		}
 		return hintf(absentf("%s: not a directory", arg), "latest wants the directory, %s", p.root)
 	}
-	found, passed, err := p.latest(ctx, valid, stay)
+	found, passed, err := a.findLatest(ctx, p, valid, stay)
 	list := p.passed(passed)
 	for _, one := range list {
 		if !a.json {
@@ -82,7 +83,11 @@ func (a *app) latest(ctx context.Context, arg string, valid, stay bool) error {
 		}
 	}
 	if err != nil {
-		return p.noLatest(err, len(list))
+		err = p.noLatest(err, len(list))
+		if a.json && len(list) > 0 {
+			err = errors.Join(err, a.printJSON(latestJSON{Schema: schema, Passed: list}))
+		}
+		return err
 	}
 	if !valid {
 		a.noteState(ctx, p)
@@ -95,16 +100,19 @@ func (a *app) latest(ctx context.Context, arg string, valid, stay bool) error {
 	return err
 }
 
-// latest finds it. Only what puts aside needs to write.
-func (p place) latest(ctx context.Context, valid, stay bool) (string, []checkpoint.Broken, error) {
+// findLatest finds it. Only what puts aside needs to write.
+func (a *app) findLatest(ctx context.Context, p place, valid, stay bool) (string, []checkpoint.Broken, error) {
 	if !valid {
 		path, err := checkpoint.Latest(ctx, p.dir)
 		return path, nil, err
 	}
+	bar := a.startProgress(0, false) // how much is read shows when one is whole
+	defer bar.close()
+	count := func(name string, n int) { bar.read(p.name(checkpointOf(name)), n) }
 	if stay {
-		return checkpoint.LatestValid(ctx, p.dir, &checkpoint.LatestValidOptions{Deep: true})
+		return checkpoint.LatestValid(ctx, countingDir{p.dir, count}, &checkpoint.LatestValidOptions{Deep: true})
 	}
-	return checkpoint.LatestValid(ctx, local.Dir(p.root), &checkpoint.LatestValidOptions{Quarantine: true})
+	return checkpoint.LatestValid(ctx, countingDir{local.Dir(p.root), count}, &checkpoint.LatestValidOptions{Quarantine: true})
 }
 
 // passed returns what is to be told of those that were passed over.
@@ -138,7 +146,7 @@ func (p place) noLatest(err error, passed int) error {
 	switch {
 	case errors.Is(err, checkpoint.ErrNoneValid):
 		return hintf(spoiled(fmt.Sprintf("%s: no checkpoint is whole, of %d; all stay where they are", p.root, passed)),
-			"'ckpt doctor %s' says what can be mended", p.root)
+			"'ckpt doctor --deep %s' says what can be mended, and with --fix mends it", p.root)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return noCheckpoints(p.root)
 	}

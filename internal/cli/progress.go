@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // When the line of progress appears and how often it changes. Most commands
@@ -33,7 +30,8 @@ type progress struct {
 }
 
 // startProgress begins to draw on standard error if that is a terminal; its
-// methods do nothing otherwise. total is how many bytes will be read.
+// methods do nothing otherwise. total is how many bytes will be read, 0 if
+// nobody knows.
 func (a *app) startProgress(total int64, quiet bool) *progress {
 	p := &progress{w: a.stderr, now: a.now, begun: a.now(), total: total}
 	if quiet || !a.errs.tty {
@@ -94,6 +92,9 @@ func (p *progress) line() string {
 		what = printable(*s) + "  "
 	}
 	line := fmt.Sprintf("%s%s of %s", what, humanSize(done), humanSize(p.total))
+	if p.total == 0 {
+		line = fmt.Sprintf("%s%s read", what, humanSize(done))
+	}
 	seconds := p.now().Sub(p.begun).Seconds()
 	if seconds <= 0 || done <= 0 {
 		return line
@@ -109,38 +110,18 @@ func (p *progress) line() string {
 // on says what is read from now on.
 func (p *progress) on(what string) { p.what.Store(&what) }
 
-// close takes the line away for good.
+// read notes that n bytes of what were read.
+func (p *progress) read(what string, n int) {
+	p.on(what)
+	p.done.Add(int64(n))
+}
+
+// close takes the line away for good. A second one does nothing.
 func (p *progress) close() {
 	if p.stop == nil {
 		return
 	}
 	close(p.stop)
 	<-p.ended
-}
-
-// countingDir counts in read the bytes read through it.
-type countingDir struct {
-	storage.Dir
-	read *atomic.Int64
-}
-
-// Open returns a file whose reads are counted.
-func (d countingDir) Open(ctx context.Context, name string) (storage.File, error) {
-	f, err := d.Dir.Open(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return countingFile{f, d.read}, nil
-}
-
-type countingFile struct {
-	storage.File
-	read *atomic.Int64
-}
-
-// ReadAt reads and counts.
-func (f countingFile) ReadAt(b []byte, off int64) (int, error) {
-	n, err := f.File.ReadAt(b, off)
-	f.read.Add(int64(n))
-	return n, err
+	p.stop = nil
 }

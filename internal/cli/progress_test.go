@@ -78,7 +78,7 @@ func TestProgressCountsWhatIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var done progress
-	p.dir = countingDir{p.dir, &done.done}
+	p.dir = countingDir{p.dir, func(_ string, n int) { done.done.Add(int64(n)) }}
 	err = p.with(t.Context(), func(r *opened) error { return r.Verify(t.Context(), nil) })
 	info, stat := os.Stat("../../format/tensorbundle/testdata/tf/slices.data-00000-of-00001")
 	if err != nil || stat != nil || done.done.Load() < info.Size() {

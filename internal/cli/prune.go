@@ -26,7 +26,8 @@ with --yes, remove these. What any of the --keep rules keeps stays, as long as
 
 No rule removes the newest checkpoint, the newest one that is whole, what is
 pinned, what somebody is reading under a lease, and the best by --keep-best.
-Checkpoints of different names are judged apart. What no manager of ours wrote
+Checkpoints of different names are judged apart; where none of a name has the
+metric of --keep-best, nothing is removed, and it is an error. What no manager of ours wrote
 and the state file does not list is left alone, unless --foreign is given.
 
 While a training is at work in the directory nothing is removed: its manager
@@ -41,7 +42,7 @@ is removed either.`,
 			if err != nil {
 				return err
 			}
-			return a.prune(c.Context(), args[0], policy, o, yes)
+			return a.prune(c.Context(), args[0], policy, r.measured, o, yes)
 		},
 	}
 	r.flags(c)
@@ -69,7 +70,7 @@ type prunedJSON struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-func (a *app) prune(ctx context.Context, arg string, policy retention.Policy, o checkpoint.PlanOptions, yes bool) error {
+func (a *app) prune(ctx context.Context, arg string, policy retention.Policy, check func(*checkpoint.Plan) error, o checkpoint.PlanOptions, yes bool) error {
 	p, err := locate(arg)
 	if err != nil {
 		return err
@@ -87,6 +88,9 @@ func (a *app) prune(ctx context.Context, arg string, policy retention.Policy, o 
 	plan, err := checkpoint.PlanPrune(ctx, local.Dir(p.root), policy, &o)
 	if err != nil {
 		return p.explain(err)
+	}
+	if err := check(plan); err != nil {
+		return err
 	}
 	list := p.pruned(plan)
 	if !a.json {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/ckpt-dev/ckpt/checkpoint"
 	"github.com/ckpt-dev/ckpt/retention"
 )
 
@@ -22,6 +25,7 @@ type pruneRules struct {
 	calendar [5]int // as in calendarRules
 	tags     []string
 	maxBytes string
+	metrics  []string // of best
 }
 
 // calendarRules are the flags --keep-hourly and so on.
@@ -77,12 +81,14 @@ func (r *pruneRules) keeping(c *cobra.Command) (rules []retention.Policy, err er
 	if given("keep-latest") {
 		rules = append(rules, retention.Latest(r.latest))
 	}
+	r.metrics = nil
 	for _, text := range r.best {
-		rule, err := parseBest(text)
+		n, metric, err := parseBest(text)
 		if err != nil {
 			return nil, err
 		}
-		rules = append(rules, rule)
+		rules = append(rules, retention.Best(n, metric))
+		r.metrics = append(r.metrics, metric.Name)
 	}
 	if given("keep-every-steps") {
 		rules = append(rules, retention.EverySteps(r.steps))
@@ -106,23 +112,23 @@ func (r *pruneRules) keeping(c *cobra.Command) (rules []retention.Policy, err er
 }
 
 // parseBest reads "3:val_loss:min". A metric's name may have colons.
-func parseBest(text string) (retention.Policy, error) {
+func parseBest(text string) (n int, m retention.Metric, err error) {
 	first, last := strings.Index(text, ":"), strings.LastIndex(text, ":")
 	if first < 0 || first == last {
-		return nil, fmt.Errorf("--keep-best %q is not N:METRIC:min or N:METRIC:max", text)
+		return 0, m, fmt.Errorf("--keep-best %q is not N:METRIC:min or N:METRIC:max", text)
 	}
-	n, err := strconv.Atoi(text[:first])
+	n, err = strconv.Atoi(text[:first])
 	metric := text[first+1 : last]
 	if err != nil || n < 1 || metric == "" {
-		return nil, fmt.Errorf("--keep-best %q is not N:METRIC:min or N:METRIC:max", text)
+		return 0, m, fmt.Errorf("--keep-best %q is not N:METRIC:min or N:METRIC:max", text)
 	}
 	switch text[last+1:] {
 	case "min":
-		return retention.Best(n, retention.Lowest(metric)), nil
+		return n, retention.Lowest(metric), nil
 	case "max":
-		return retention.Best(n, retention.Highest(metric)), nil
+		return n, retention.Highest(metric), nil
 	}
-	return nil, fmt.Errorf("--keep-best %q does not end in min or max", text)
+	return 0, m, fmt.Errorf("--keep-best %q does not end in min or max", text)
 }
 
 // parseDuration reads a duration as Go writes it, or a number of days, "14d".
@@ -138,4 +144,37 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("--keep-within %q is not a duration such as 36h or 14d", text)
 	}
 	return d, nil
+}
+
+// measured returns an error if the plan would remove checkpoints as not the
+// best by a metric that none has: most often a word that is wrong. In a manager
+// such a rule is none: there the metric may come with later saves.
+func (r *pruneRules) measured(plan *checkpoint.Plan) error {
+	removed, has := make(map[string]bool), make(map[string]map[string]bool)
+	for _, c := range plan.Checkpoints {
+		name := c.Path[:max(0, strings.LastIndexByte(c.Path, '-'))]
+		removed[name] = removed[name] || c.Fate == retention.Remove
+		if has[name] == nil {
+			has[name] = make(map[string]bool)
+		}
+		for metric, v := range c.Metrics {
+			has[name][metric] = has[name][metric] || !math.IsNaN(v)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(removed)) {
+		for _, metric := range r.metrics {
+			if removed[name] && !has[name][metric] {
+				return unmeasured(name, metric, slices.Sorted(maps.Keys(has[name])))
+			}
+		}
+	}
+	return nil
+}
+
+func unmeasured(name, metric string, have []string) error {
+	hint := "they have no metrics at all"
+	if len(have) > 0 {
+		hint = "they have " + someOf(have, 10)
+	}
+	return &usageError{fmt.Sprintf("prune: none of the checkpoints %s-… has a value of %q, by which --keep-best is to keep some", name, metric), hint}
 }

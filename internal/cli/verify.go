@@ -32,9 +32,12 @@ With --subset 2/7 only the second of seven parts of the tensors is read, which
 their names make, so that seven runs, one a day, read all of them.
 
 Each problem is one line on standard error; the rest is checked all the same.
-Then each checkpoint has its result on standard output: ok, corrupt, missing (a
-file is), unsupported or failed. The exit code is 3 if anything is corrupt. What a training
-removes from a directory meanwhile is left out.`,
+Then each checkpoint has its result on standard output: ok, corrupt, receipt
+(the checkpoint is whole, and its receipt is damaged or about other files),
+missing (a file is), unsupported or failed. The exit code is 3 if anything is
+corrupt, a receipt too, and else 4 if anything is missing. What can be mended
+'ckpt doctor --deep' says. What a training removes from a directory meanwhile is
+left out.`,
 		Example: `  ckpt verify run-1
   ckpt verify -q run-1/ckpt-7 && train --resume run-1/ckpt-7
   ckpt verify --deep --fail-nan run-1/ckpt-7
@@ -93,9 +96,13 @@ func (o *verifyOptions) parse() error {
 	return nil
 }
 
+// verifyJSON has the problems of each checkpoint with it; Problems are those
+// that belong to none: a state file's, or of a path that means nothing.
 type verifyJSON struct {
 	Schema      int            `json:"schema"`
 	Checkpoints []verifiedJSON `json:"checkpoints"`
+	Problems    []problemJSON  `json:"problems"`
+	Hint        string         `json:"hint,omitempty"`
 }
 
 // verifiedJSON is the result of one checkpoint.
@@ -156,6 +163,9 @@ func nonFiniteOf(v checkpoint.Verified, shape tensor.Shape) nonFiniteJSON {
 var results = map[int]string{
 	exitOK: "ok", exitCorrupt: "corrupt", exitNotFound: "missing", exitUnsupported: "unsupported",
 }
+
+// resultReceipt is of a checkpoint that is whole, but for its receipt.
+const resultReceipt = "receipt"
 
 // resultOf returns what the problems of a checkpoint make it.
 func resultOf(err error) string {

@@ -46,7 +46,7 @@ func targetsOf(ctx context.Context, path string) ([]target, error) {
 		return []target{p.target(list)}, nil
 	}
 	if state := p.stateError(ctx); state != nil {
-		err = errors.Join(err, hintf(state, "the checkpoints are not harmed by it; the next save writes the file anew"))
+		err = errors.Join(err, hintf(state, "it only says which checkpoint is the latest: 'ckpt doctor %s' says what it should, and with --fix writes it anew", p.root))
 	}
 	var targets []target
 	for _, l := range list {
@@ -106,7 +106,11 @@ func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, o
 	}
 	p := a.startProgress(total, o.quiet || o.quick)
 	defer p.close()
-	list := verifyJSON{Schema: schema, Checkpoints: []verifiedJSON{}}
+	list := verifyJSON{Schema: schema, Checkpoints: []verifiedJSON{}, Problems: []problemJSON{}}
+	for _, err := range failed {
+		list.Problems = append(list.Problems, problemOf(err))
+	}
+	var harmed []string
 	for _, t := range targets {
 		p.on(t.name(t.path))
 		v := a.verifyOne(ctx, t, o, p)
@@ -119,8 +123,15 @@ func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, o
 		}
 		list.Checkpoints = append(list.Checkpoints, v)
 		failed = append(failed, v.err)
-		if !a.json && !o.quiet {
-			p.aside(func() { a.printVerified(v, targets) })
+		if mayMend(v.err) && !slices.Contains(harmed, t.root) {
+			harmed = append(harmed, t.root)
+		}
+		p.aside(func() { a.toldVerified(v, targets, o) })
+	}
+	if len(harmed) > 0 {
+		list.Hint = fmt.Sprintf("'ckpt doctor --deep %s' says what can be mended, and with --fix mends it", strings.Join(harmed, "' and 'ckpt doctor --deep "))
+		if !a.json {
+			p.aside(func() { printHint(a.stderr, list.Hint) })
 		}
 	}
 	if a.json {
@@ -132,6 +143,30 @@ func (a *app) verifyAll(ctx context.Context, targets []target, failed []error, o
 		return reported{err}
 	}
 	return nil
+}
+
+// mayMend reports whether err is of the kind that doctor is for, and not that
+// nothing at all has that name.
+func mayMend(err error) bool {
+	code, none := exitCode(err), absent("")
+	return code == exitCorrupt || code == exitNotFound && !errors.As(err, &none)
+}
+
+// toldVerified tells the result of one checkpoint as soon as it is known.
+func (a *app) toldVerified(v verifiedJSON, targets []target, o verifyOptions) {
+	if a.json {
+		return
+	}
+	if v.Result == resultReceipt {
+		what := "is whole"
+		if o.quick || o.Parts > 1 {
+			what = "has nothing else wrong in what was looked at"
+		}
+		a.note(v.Path + " " + what + "; its receipt is damaged, or about other files")
+	}
+	if !o.quiet {
+		a.printVerified(v, targets)
+	}
 }
 
 // tell prints a problem at once; with --json those of checkpoints are in the
@@ -148,7 +183,7 @@ func (a *app) tell(err error) {
 func (a *app) verifyOne(ctx context.Context, t target, o verifyOptions, p *progress) verifiedJSON {
 	v := &verifying{app: a, o: o, p: p, removed: func() bool { return t.removed(ctx) }, told: make(map[string]bool), damaged: make(map[string]bool)}
 	v.Path, v.Problems = t.name(t.path), []problemJSON{}
-	t.dir = countingDir{t.dir, &p.done}
+	t.dir = countingDir{t.dir, func(_ string, n int) { p.done.Add(int64(n)) }}
 	err := t.with(ctx, func(r *opened) error {
 		v.Path = r.name
 		o := o.VerifyOptions
@@ -159,13 +194,33 @@ func (a *app) verifyOne(ctx context.Context, t target, o verifyOptions, p *progr
 			v.Tensors = len(r.Names())
 		} else if v.err == nil && r.Format() == checkpoint.FormatV2 {
 			// It also reads what no tensor needs, such as the metaindex.
-			v.problem(r.explain(r.Layout(io.Discard)))
+			v.harmedBy(r.explain(r.Layout(io.Discard)))
 		}
 		return ctx.Err()
 	})
-	v.problem(err)
-	v.Result = resultOf(v.err)
+	v.harmedBy(err)
+	if v.Result = resultOf(v.err); v.Result == results[exitCorrupt] && !v.harmed {
+		v.Result = resultReceipt
+	}
 	return v.verifiedJSON
+}
+
+// harmedBy is problem for what is not of the receipt alone.
+func (v *verifying) harmedBy(err error) {
+	v.harmed = v.harmed || err != nil
+	v.problem(err)
+}
+
+// ofReceipt reports whether what is wrong is that the receipt is damaged, or
+// says something else of a file than the index, whose checksums are right.
+func (v *verifying) ofReceipt(r *opened, one checkpoint.Verified) bool {
+	if one.Tensor || !errors.Is(one.Err, format.ErrCorrupt) {
+		return false
+	}
+	if v.o.Depth == checkpoint.DepthQuick { // which tells of the whole checkpoint
+		return strings.HasPrefix(one.Err.Error(), checkpoint.ReceiptName(r.Path()))
+	}
+	return checkpointOf(one.Name) != one.Name // a file, and not a key of the object graph
 }
 
 // visit notes what was found out about a tensor or file.
@@ -174,20 +229,21 @@ func (v *verifying) visit(r *opened, one checkpoint.Verified) {
 		v.Tensors++
 		v.Bytes += one.Bytes
 	}
+	v.harmed = v.harmed || one.Err != nil && !v.ofReceipt(r, one)
 	v.problem(r.explain(one.Err))
 	if one.NonFinite == (tensor.NonFinite{}) {
 		return
 	}
 	info, err := r.Info(one.Name)
 	if err != nil {
-		v.problem(r.explain(err))
+		v.harmedBy(r.explain(err))
 		return
 	}
 	found := nonFiniteOf(one, info.Shape)
 	v.NonFinite = append(v.NonFinite, found)
 	switch {
 	case v.o.failNaN:
-		v.problem(fmt.Errorf("%s: %v", v.Path, found))
+		v.harmedBy(fmt.Errorf("%s: %v", v.Path, found))
 	case !v.app.json:
 		v.p.aside(func() { v.app.note(fmt.Sprintf("%s: %v", v.Path, found)) })
 	}
@@ -202,6 +258,7 @@ type verifying struct {
 	removed func() bool     // since it was listed
 	told    map[string]bool // problems, as sameProblem has them
 	damaged map[string]bool // files with a damaged tensor
+	harmed  bool            // by more than what is wrong with its receipt
 }
 
 // problem notes what is wrong and tells it, once.

@@ -35,7 +35,7 @@ func Locate(ctx context.Context, dir storage.Dir, p string, told Told) (Place, e
 	}
 	names, err := v1Files(ctx, dir, p)
 	if err == nil && len(names) == 0 {
-		err = &fs.PathError{Op: "open checkpoint", Path: p, Err: errMissing(p)}
+		err = &fs.PathError{Op: "open checkpoint", Path: p, Err: fmt.Errorf("there is no %s: %w", tensorbundle.IndexName(p), errMissing(p))}
 	}
 	base, shard := filename.CutV1Shard(p)
 	missing := filename.MissingV1Shard(names)

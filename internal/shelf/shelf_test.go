@@ -84,8 +84,8 @@ func TestLocateKnowsWhatCountsDuringAnOverwrite(t *testing.T) {
 
 func TestLocateSaysWhatIsMissing(t *testing.T) {
 	for p, want := range map[string]string{
-		"ckpt-7": "open checkpoint ckpt-7: file does not exist",
-		"ckpt":   "open checkpoint ckpt: file does not exist (is a number missing, as the -1 of ckpt-1?)",
+		"ckpt-7": "open checkpoint ckpt-7: there is no ckpt-7.index: file does not exist",
+		"ckpt":   "open checkpoint ckpt: there is no ckpt.index: file does not exist (is a number missing, as the -1 of ckpt-1?)",
 	} {
 		_, err := Locate(t.Context(), put(t, map[string]string{"ckpt-7.data-" + one: "", "ckpt-7.receipt.json": "[]"}), p, told)
 		if !errors.Is(err, fs.ErrNotExist) || err.Error() != want {
