@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/coordinator"
+	"github.com/ckpt-dev/ckpt/internal/arena"
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/queue"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
@@ -92,6 +93,7 @@ type Checkpoint struct {
 	busy           sync.Mutex // held by the call that uses the objects
 	queue          queue.Queue
 	outcomes       outcomes
+	snapshots      *arena.Pool
 }
 
 // New returns a Checkpoint of root, or of objects, or of both.
@@ -103,7 +105,7 @@ type Checkpoint struct {
 // root's children only if it is that child; that and other misuse is reported
 // by the first save or restore. (TensorFlow: tf.train.Checkpoint)
 func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
-	c := &Checkpoint{root: root}
+	c := &Checkpoint{root: root, snapshots: arena.NewPool()}
 	if o != nil {
 		c.o = *o
 	}

@@ -23,9 +23,10 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 	w := s.writing()
 	err := s.openOnce(ctx)
 	if err == nil {
-		err = s.counted(ctx, w, func() error { return w.Snapshot(ctx) })
+		err = s.counted(ctx, w, func() error { return w.Snapshot(ctx, m.c.snapshots) })
 	}
 	if err != nil {
+		w.Forget()
 		return nil, s.outcome(ctx, err)
 	}
 	if n, ok := filename.NumberOf(m.o.CheckpointName, s.path); ok {
@@ -35,7 +36,7 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 	ctx = context.WithoutCancel(ctx)
 	return m.c.later(s.path, m.o.Async, m,
 		func() error { return s.writeLater(ctx, w) },
-		func(err error) error { return s.ended(ctx, err) }), nil
+		func(err error) error { w.Forget(); return s.ended(ctx, err) }), nil
 }
 
 // openOnce finds out, before the manager's first asynchronous save, what is

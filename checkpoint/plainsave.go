@@ -95,7 +95,8 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 		return err
 	}
 	s.writeTo(dirlock.Guarded(lock, s.dir))
-	if err := prepare(ctx, func() error { return s.w.Snapshot(ctx) }); err != nil {
+	if err := prepare(ctx, func() error { return s.w.Snapshot(ctx, c.snapshots) }); err != nil {
+		s.w.Forget()
 		return alsoFailed(err, lock.Unlock())
 	}
 	s.lock, ctx = lock, context.WithoutCancel(ctx)
@@ -120,6 +121,7 @@ func (s *plainSave) writeLater(ctx context.Context, write func(context.Context) 
 
 // ended is told the outcome.
 func (s *plainSave) ended(err error) error {
+	s.w.Forget()
 	if failed := s.lock.Unlock(); err == nil {
 		err = failed
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
+	"github.com/ckpt-dev/ckpt/internal/arena"
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
@@ -43,6 +44,7 @@ type Writing struct {
 	Wrote     []shelf.File // data files and, last, the index
 	Parity    []shelf.File // of each of those, in the same order
 	main, rec *shelf.Set   // what was there of the path; nil: nothing
+	copies    *arena.Arena // the tensors' memory; nil: they are the objects' own
 }
 
 // Replaced reports whether files of this path were there before.

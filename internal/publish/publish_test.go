@@ -14,6 +14,7 @@ import (
 
 	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/arena"
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
@@ -165,7 +166,7 @@ func TestSnapshotIsWrittenAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := writing(dir, sequence([]format.Named{{Name: "v", Tensor: x}}))
-	if err := w.Snapshot(t.Context()); err != nil {
+	if err := w.Snapshot(t.Context(), arena.NewPool()); err != nil {
 		t.Fatal(err)
 	}
 	value[0] = 9

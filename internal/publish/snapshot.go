@@ -8,14 +8,17 @@ import (
 	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/internal/arena"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/tensor"
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
-// Snapshot makes w's tensors copies of what they are now, so that w can be
-// written while the objects change.
-func (w *Writing) Snapshot(ctx context.Context) error {
+// Snapshot makes w's tensors copies of what they are now, in memory of the pool,
+// so that w can be written while the objects change. Forget has to be called
+// when that is over, also after an error.
+func (w *Writing) Snapshot(ctx context.Context, pool *arena.Pool) error {
+	w.copies = pool.New()
 	var copied []format.Named
 	for t, err := range w.Tensors {
 		if err == nil {
@@ -24,23 +27,47 @@ func (w *Writing) Snapshot(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		copied = append(copied, cloned(t))
+		if t, err = w.cloned(ctx, t); err != nil {
+			return err
+		}
+		copied = append(copied, t)
 	}
 	w.Tensors = sequence(copied)
 	return nil
 }
 
-// cloned returns a copy of t. The graph was made for this save alone.
-func cloned(t format.Named) format.Named {
-	if t.Name == trackable.GraphKey {
-		return t
+// Forget gives the memory of a snapshot back, if there is one.
+func (w *Writing) Forget() {
+	if w.copies != nil {
+		w.Tensors = sequence(nil)
+		w.copies.Forget()
 	}
-	t.Tensor = t.Tensor.Clone()
+}
+
+// cloned returns a copy of t. The graph was made for this save alone.
+func (w *Writing) cloned(ctx context.Context, t format.Named) (_ format.Named, err error) {
+	if t.Name == trackable.GraphKey {
+		return t, nil
+	}
+	if t.Tensor, err = w.copied(ctx, t.Tensor); err != nil {
+		return format.Named{}, err
+	}
 	t.Full = slices.Clone(t.Full)
 	if t.Slice != nil {
 		t.Slice = &tensor.Slice{Start: slices.Clone(t.Slice.Start), Length: slices.Clone(t.Slice.Length)}
 	}
-	return t
+	return t, nil
+}
+
+func (w *Writing) copied(ctx context.Context, t tensor.Tensor) (tensor.Tensor, error) {
+	if t.DType().Size() == 0 {
+		return t.Clone(), nil
+	}
+	data, err := w.copies.Copy(ctx, t.Bytes())
+	if err != nil {
+		return tensor.Tensor{}, err
+	}
+	return tensor.FromBytes(t.DType(), t.Shape(), data)
 }
 
 func sequence(list []format.Named) iter.Seq2[format.Named, error] {
