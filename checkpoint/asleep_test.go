@@ -3,9 +3,11 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
@@ -25,6 +27,43 @@ func TestTidyingLeavesAloneWhatASleeperMayChange(t *testing.T) {
 		mustSave(t, m, nil)
 		if got := contains(listing(t, raw), "ckpt-2.data-00000-of-00001"); got != stays {
 			t.Errorf("with a sleeper over %s the data of ckpt-2 is there: %v, want %v", over, got, stays)
+		}
+	}
+}
+
+// TestNobodyTouchesWhatASleeperMayChange, nor holds what may be on its way out.
+//
+// Proves D27, D28.
+func TestNobodyTouchesWhatASleeperMayChange(t *testing.T) {
+	for what, test := range map[string]struct {
+		lock string // whose lease the sleeper had
+		do   func(storage.Dir) error
+	}{
+		"repair":     {"checkpoint", func(d storage.Dir) error { _, err := Repair(background(), d, "ckpt-3", nil); return err }},
+		"quarantine": {"checkpoint", func(d storage.Dir) error { _, err := Quarantine(background(), d, "ckpt-3", nil); return err }},
+		"lease": {"removal", func(d storage.Dir) error {
+			l, err := TakeLease(background(), d, "ckpt-3", nil)
+			if err == nil {
+				err = l.Release(background())
+			}
+			return err
+		}},
+	} {
+		raw := protected(t, 1, 3, nil)
+		sets, err := shelf.Scan(background(), raw, "ckpt-3.")
+		must(t, err)
+		must(t, shelf.Link(background(), raw, sets["ckpt-3"])) // as in an overwrite
+		flipMiddle(t, raw, dataOf("ckpt-3"))
+		before := contents(t, raw)
+		writeFile(t, raw, ".ckpt.writers/"+test.lock+"@1.json", asleepOver("ckpt-3"))
+		dir := storage.WithLease(raw, &storage.LeaseOptions{TTL: 50 * time.Millisecond, Holder: "process 2 (x) on host z"})
+		if err := test.do(dir); !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), "process 1 (x) on host y") {
+			t.Errorf("%s = %v, want %v and by whom", what, err, storage.ErrLocked)
+		}
+		for name, text := range before {
+			if readFile(t, raw, name) != text {
+				t.Errorf("%s: %s has changed", what, name)
+			}
 		}
 	}
 }
