@@ -25,15 +25,18 @@ type badParity struct {
 
 // checkParity finds out what of a whole checkpoint's parity is not as it should
 // be. Nobody else looks at it as long as nothing is damaged, and then it is late.
-func (x *examiner) checkParity(ctx context.Context, p string) ([]badParity, error) {
+// Where there is no receipt, or none to believe, no more is known of it than that
+// it is all there or none.
+func (x *examiner) checkParity(ctx context.Context, p string, wrong error) ([]badParity, error) {
 	s := x.sets[p]
 	if s == nil || x.sets[filename.Recovery(p)] != nil {
 		return nil, nil
 	}
-	listed := x.receipts[p].Parity
-	if _, told := x.receipts[p]; !told {
-		for _, info := range s.Parity {
-			listed = append(listed, checkpoint.ReceiptFile{Name: path.Base(info.Name), Size: info.Size})
+	r, told := x.receipts[p]
+	listed := r.Parity
+	if told = told && wrong == nil; !told {
+		for _, name := range x.parityOf(p, s.Shards()) {
+			listed = append(listed, checkpoint.ReceiptFile{Name: path.Base(name), Size: x.files[name].Size})
 		}
 	}
 	var bad []badParity
@@ -42,7 +45,7 @@ func (x *examiner) checkParity(ctx context.Context, p string) ([]badParity, erro
 		if n, ok := filename.Parse(name); !ok || n.Path != p || n.Part != filename.Parity || n.Shards != 0 && n.Shards != s.Shards() {
 			continue
 		}
-		err := x.compareParity(ctx, name, want)
+		err := x.compareParity(ctx, name, want, told)
 		if ended := ctx.Err(); ended != nil {
 			return nil, ended
 		}
@@ -53,33 +56,45 @@ func (x *examiner) checkParity(ctx context.Context, p string) ([]badParity, erro
 	return bad, nil
 }
 
+// parityOf returns the parity files that a checkpoint should have, by what lies
+// there: none or all of them.
+func (x *examiner) parityOf(p string, shards int) []string {
+	if len(x.sets[p].Parity) == 0 {
+		return nil
+	}
+	names := []string{filename.OfParity(tensorbundle.IndexName(p))}
+	for i := range shards {
+		names = append(names, filename.OfParity(tensorbundle.DataName(p, i, shards)))
+	}
+	return names
+}
+
 // compareParity compares a parity file with what its receipt says, or where no
 // receipt tells with what it would be if it were made now.
-func (x *examiner) compareParity(ctx context.Context, name string, want checkpoint.ReceiptFile) error {
+func (x *examiner) compareParity(ctx context.Context, name string, want checkpoint.ReceiptFile, told bool) error {
 	info, there := x.files[name]
 	switch {
 	case !there:
 		return &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	case info.Size != want.Size:
-		return wrongParity(name, "file has %d bytes, the receipt says %d", info.Size, want.Size)
+		return wrongParity(info, "file has %d bytes, the receipt says %d", info.Size, want.Size)
 	case !x.o.Deep:
 		return nil
 	}
 	got, err := x.sum(ctx, name)
 	said := "the receipt says"
-	n, _ := filename.Parse(name)
-	if _, told := x.receipts[n.Path]; err == nil && !told {
+	if err == nil && !told {
 		want, err = x.protect(ctx, name, io.Discard)
 		said = "it should be"
 	}
 	if err == nil && got != want {
-		err = wrongParity(name, "crc32c of the file is %08x, %s %08x", got.CRC32C, said, want.CRC32C)
+		err = wrongParity(info, "crc32c of the file is %08x, %s %08x", got.CRC32C, said, want.CRC32C)
 	}
 	return err
 }
 
-func wrongParity(name, reason string, args ...any) error {
-	return &format.CorruptError{Part: name, Reason: fmt.Sprintf(reason, args...)}
+func wrongParity(f storage.Info, reason string, args ...any) error {
+	return &format.CorruptError{Part: f.Name, Length: f.Size, Reason: fmt.Sprintf(reason, args...)}
 }
 
 // aboutParity is about the parity of a whole checkpoint.
@@ -135,7 +150,7 @@ func (x *examiner) protectAgain(ctx context.Context, p string, names []string) (
 		}
 		for _, want := range x.receipts[p].Parity {
 			if want.Name == made.Name && want != made {
-				return wrongParity(name, "made anew it has crc32c %08x, the receipt says %08x", made.CRC32C, want.CRC32C)
+				return wrongParity(storage.Info{Name: name, Size: made.Size}, "made anew it has crc32c %08x, the receipt says %08x", made.CRC32C, want.CRC32C)
 			}
 		}
 	}

@@ -32,6 +32,10 @@ func TestParityThatCouldNotHelpIsFoundAndMadeAnew(t *testing.T) {
 		{"a byte of it", "parity-damaged", "", parityOfData, format.ErrCorrupt, func(f folder) { f.flip(parityOfData, 80) }},
 		{"its header", "parity-damaged", "", parityOfIndex, format.ErrCorrupt, func(f folder) { f.flip(parityOfIndex, 0) }},
 		{"both", "parity-damaged parity-missing", "parity-missing", "", nil, func(f folder) { f.flip(parityOfIndex, -1); f.remove(parityOfData) }},
+		{"that of the index missing, and a broken receipt", "parity-missing receipt-broken", "parity-missing receipt-broken", "", nil, func(f folder) {
+			f.remove(parityOfIndex)
+			f.flip("ckpt-4.receipt.json", 0)
+		}},
 		{"a byte, and no receipt", "parity-damaged receipt-missing", "receipt-missing", "", nil, func(f folder) {
 			f.flip(parityOfData, 80)
 			f.remove("ckpt-4.receipt.json")

@@ -142,8 +142,8 @@ func (x *examiner) receiptOf(ctx context.Context, p, why string) (checkpoint.Rec
 	}
 	r.Files = append(r.Files, f)
 	// Not what lies there, which may be damaged, but what belongs there.
-	for _, info := range x.sets[p].Parity {
-		f, err := x.protect(ctx, info.Name, io.Discard)
+	for _, name := range x.parityOf(p, shards) {
+		f, err := x.protect(ctx, name, io.Discard)
 		if err != nil {
 			return r, err
 		}

@@ -34,8 +34,8 @@ func (x *examiner) verify(ctx context.Context, path string) (verdict, error) {
 	}
 	// What is to get a receipt that vouches for it is read as a whole.
 	v, err := x.verifyNow(ctx, path, x.o.Deep || x.lacksReceipt(path))
-	if err == nil && v.err == nil && v.receipt == nil {
-		v.parity, err = x.checkParity(ctx, path)
+	if err == nil && v.err == nil {
+		v.parity, err = x.checkParity(ctx, path, v.receipt)
 	}
 	if err != nil {
 		return verdict{}, err

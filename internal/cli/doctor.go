@@ -198,7 +198,11 @@ func (a *app) verdict(r *doctor.Report, fixed bool) error {
 	case len(problems) > 0 && fixed:
 		checked += fmt.Sprintf(", %s left", count(len(problems), "problem"))
 	case len(problems) > 0:
-		checked += fmt.Sprintf("; %s, --fix mends %d", count(len(problems), "problem"), n)
+		with := "--fix"
+		if r.Deep {
+			with = "--deep --fix"
+		}
+		checked += fmt.Sprintf("; %s, %s mends %d", count(len(problems), "problem"), with, n)
 	case len(r.Mended) == 0 && r.Deep:
 		checked += "; nothing is wrong"
 	case len(r.Mended) == 0:
