@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -77,4 +78,23 @@ func TestWhatStaysIsFoundBesideATraining(t *testing.T) {
 	}
 	stop()
 	f.must(<-ended)
+}
+
+// TestReadingIsTold for who shows how far it is: all of the data, and parity.
+func TestReadingIsTold(t *testing.T) {
+	f := newFolder(t, 0)
+	trainParity(t, f.Dir, 2)
+	read := make(map[string]int)
+	f.examine(&doctor.Options{Deep: true, Reading: func(path string, n int) { read[path] += n }})
+	for _, p := range []string{"ckpt-1", "ckpt-2"} {
+		want := 0
+		for name, text := range f.all() {
+			if strings.HasPrefix(name, p+".") && !strings.HasSuffix(name, ".index") {
+				want += len(text)
+			}
+		}
+		if read[p] < want {
+			t.Errorf("of %s %d bytes were read, want %d or more", p, read[p], want)
+		}
+	}
 }

@@ -70,16 +70,21 @@ func TestParityThatCouldNotHelpIsFoundAndMadeAnew(t *testing.T) {
 //
 // Proves D22.
 func TestNoParityIsMadeOfDamagedData(t *testing.T) {
-	f := newFolder(t, 0)
-	trainParity(t, f.Dir, 2)
-	f.remove("ckpt-1.parity-00000-of-00001")
-	f.flip("ckpt-1.data-00000-of-00001", 0)
-	var told []error
-	after, err := f.examine(nil).Fix(t.Context(), &doctor.FixOptions{Tell: func(_ doctor.Finding, err error) { told = append(told, err) }})
-	f.must(err)
-	wantKinds(t, "findings after Fix", after.Findings, "parity-missing")
-	if len(told) != 1 || !errors.Is(told[0], format.ErrCorrupt) || len(after.Mended) > 0 {
-		t.Errorf("Fix has mended %v and told %v, want what is damaged", after.Mended, told)
+	for _, receipt := range []bool{true, false} {
+		f := newFolder(t, 0)
+		trainParity(t, f.Dir, 2)
+		f.remove("ckpt-1.parity-00000-of-00001")
+		if !receipt {
+			f.remove("ckpt-1.receipt.json")
+		}
+		f.flip("ckpt-1.data-00000-of-00001", 0)
+		var told []error
+		after, err := f.examine(nil).Fix(t.Context(), &doctor.FixOptions{Tell: func(_ doctor.Finding, err error) { told = append(told, err) }})
+		f.must(err)
+		wantKinds(t, "findings after Fix", after.Findings, "parity-missing")
+		if len(told) != 1 || !errors.Is(told[0], format.ErrCorrupt) || len(after.Mended) > 0 {
+			t.Errorf("Fix has mended %v and told %v, want what is damaged", after.Mended, told)
+		}
+		wantKinds(t, "findings of what is read", f.examine(&doctor.Options{Deep: true}).Findings, "damaged")
 	}
-	wantKinds(t, "findings of what is read", f.examine(&doctor.Options{Deep: true}).Findings, "damaged")
 }
