@@ -69,7 +69,7 @@ func (x *examiner) checkSet(ctx context.Context, p string) error {
 // aboutDamage finds the words for a checkpoint that is not whole.
 func (x *examiner) aboutDamage(ctx context.Context, p string, err error) error {
 	f := Finding{Kind: Damaged, Severity: Problem, Path: p, Files: x.filesOf(p), Err: err,
-		What: p + " is damaged", Why: err.Error(), Fix: "nothing: its other tensors can still be read. ckpt latest --valid puts it aside if it is the newest"}
+		What: p + " is damaged", Why: err.Error(), Fix: "nothing: bring it back from where it was copied to. What of it is not damaged can still be read, with ckpt cat. ckpt latest --valid puts it aside if it is the newest"}
 	file := new(fs.PathError)
 	switch {
 	case errors.Is(err, format.ErrCorrupt):

@@ -56,7 +56,11 @@ func (x *examiner) checkNone(context.Context) error {
 	}
 	f.Fix = "nothing by itself: bring one back from where it was copied to. Remove none of them: the tensors that are not damaged can still be read, with ckpt cat"
 	if len(mendable) > 0 {
-		f.Fix = "nothing by itself: --fix mends " + strings.Join(slices.Compact(mendable), ", ") + ". Remove none of them"
+		with := "--fix"
+		if x.o.Deep { // else it would not be found again
+			with = "--deep --fix"
+		}
+		f.Fix = "nothing by itself: " + with + " mends " + strings.Join(slices.Compact(mendable), ", ") + ". Remove none of them"
 	}
 	x.find(f)
 	return nil
