@@ -132,7 +132,7 @@ func printEvil(t *testing.T) (n int) {
 				harm(t)
 			}
 			lines := evilCommands(root, dir, path, text)
-			for k := n % torture.Thin(7); k < len(lines); k += torture.Thin(7) {
+			for k := n % torture.Thin(29); k < len(lines); k += torture.Thin(29) {
 				for _, args := range [][]string{lines[k], append([]string{"--json"}, lines[k]...)} {
 					_, stdout, stderr := run(t.Context(), args...)
 					wantHarmless(t, strings.Join(args[:min(2, len(args))], " ")+": stdout", stdout)
@@ -204,7 +204,7 @@ func TestNoCommandLeavesTheDirectory(t *testing.T) {
 			}
 			lines := evilCommands(g.Dir, g.Dir, filepath.Join(g.Dir, "ckpt-1"), "v")
 			lines = append(lines, []string{"prune", g.Dir, "--keep-latest", "1", "--yes", "--foreign"})
-			step := torture.Times(9, 1) * torture.Thin(5)
+			step := torture.Times(9, 1) * torture.Thin(13)
 			for k := (i + j) % step; k < len(lines); k += step {
 				_, _, _ = run(t.Context(), lines[k]...)
 				n++
