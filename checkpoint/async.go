@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ckpt-dev/ckpt/internal/publish"
 	"github.com/ckpt-dev/ckpt/internal/queue"
 )
 
@@ -118,4 +119,9 @@ func (c *Checkpoint) room(ctx context.Context, a *Async, owner any) error {
 		return ErrSkipped
 	}
 	return c.queue.Room(ctx, owner, a.limit())
+}
+
+// memory is what the copies of asynchronous saves may take.
+func (c *Checkpoint) memory() publish.Memory {
+	return publish.Memory{Pool: c.snapshots, Limit: c.o.SnapshotMemory}
 }

@@ -50,6 +50,11 @@ type Options struct {
 	// managers. Nil: they return when the checkpoint is durable.
 	// (TensorFlow: enable_async)
 	Async *Async
+	// SnapshotMemory is how many bytes the copies of asynchronous saves may take,
+	// all of them together. A save that has more waits until the first part of
+	// it is written, and copies the rest: so saving never needs the model's memory
+	// once more. Default: no limit.
+	SnapshotMemory int64
 	// Sharding decides which data files a checkpoint has. Default: one. With it
 	// every object is asked for its tensors twice: first for what they are
 	// like, then for what is written.
@@ -119,6 +124,9 @@ func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
 		if c.misuse = c.o.Async.check(); c.misuse == nil && crew.New(c.o.Workers) != nil {
 			c.misuse = errAsyncWorkers
 		}
+	}
+	if c.o.SnapshotMemory < 0 {
+		c.misuse = fmt.Errorf("Options.SnapshotMemory is %d, want 0 or more", c.o.SnapshotMemory)
 	}
 	named := maps.Clone(objects)
 	if root != nil {

@@ -23,7 +23,7 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 	w := s.writing()
 	err := s.openOnce(ctx)
 	if err == nil {
-		err = s.counted(ctx, w, func() error { return w.Snapshot(ctx, m.c.snapshots) })
+		err = s.counted(ctx, w, func() error { return w.Snapshot(ctx, m.c.memory()) })
 	}
 	if err != nil {
 		w.Forget()
@@ -33,10 +33,11 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 		m.reserved = max(m.reserved, n)
 	}
 	m.enqueue(s)
-	ctx = context.WithoutCancel(ctx)
-	return m.c.later(s.path, m.o.Async, m,
-		func() error { return s.writeLater(ctx, w) },
-		func(err error) error { w.Forget(); return s.ended(ctx, err) }), nil
+	later := context.WithoutCancel(ctx)
+	saving := m.c.later(s.path, m.o.Async, m,
+		func() error { return s.writeLater(later, w) },
+		func(err error) error { w.Forget(); return s.ended(later, err) })
+	return saving, m.c.fed(saving, w.Feed(ctx))
 }
 
 // openOnce finds out, before the manager's first asynchronous save, what is

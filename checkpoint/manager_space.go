@@ -9,25 +9,12 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/publish"
 	"github.com/ckpt-dev/ckpt/retention"
 	"github.com/ckpt-dev/ckpt/storage"
-	"github.com/ckpt-dev/ckpt/trackable"
 )
 
 // NoSpaceError says that a save was refused before anything was written,
 // because the file system has no room for it, or the user's quota. It is
 // syscall.ENOSPC to errors.Is.
 type NoSpaceError = publish.NoSpaceError
-
-// need returns how many bytes a save of the objects surely writes.
-func (c *Checkpoint) need(root trackable.Object, attached []trackable.Child) (int64, error) {
-	if c.o.Exactly.On() {
-		return 0, nil
-	}
-	n, _, err := trackable.SizeOf(root, &trackable.SaveOptions{Attached: attached})
-	if c.o.Parity {
-		n += n / parityShare
-	}
-	return n, err
-}
 
 // parityShare is how many bytes of data there are to one of parity, at most.
 const parityShare = 8

@@ -95,13 +95,14 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 		return err
 	}
 	s.writeTo(dirlock.Guarded(lock, s.dir))
-	if err := prepare(ctx, func() error { return s.w.Snapshot(ctx, c.snapshots) }); err != nil {
+	if err := prepare(ctx, func() error { return s.w.Snapshot(ctx, c.memory()) }); err != nil {
 		s.w.Forget()
 		return alsoFailed(err, lock.Unlock())
 	}
-	s.lock, ctx = lock, context.WithoutCancel(ctx)
-	c.later(s.w.Path, c.o.Async, c, func() error { return s.writeLater(ctx, write) }, s.ended)
-	return nil
+	s.lock = lock
+	later := context.WithoutCancel(ctx)
+	saving := c.later(s.w.Path, c.o.Async, c, func() error { return s.writeLater(later, write) }, s.ended)
+	return c.fed(saving, s.w.Feed(ctx))
 }
 
 // writeLater is what the queue runs.

@@ -98,6 +98,17 @@ func (c *Checkpoint) later(path string, a *Async, owner any, write func() error,
 	return s
 }
 
+// fed returns the error of a save whose call could not copy the values, err, as
+// the writing has it: that ends with it.
+func (c *Checkpoint) fed(s *Saving, err error) error {
+	if err == nil {
+		return nil
+	}
+	<-s.done
+	c.outcomes.told(s)
+	return s.err
+}
+
 // EarlierError is returned by a save when one before it has failed since
 // anybody asked: as the only error, or joined with those of other saves. It
 // says nothing about the save that returns it, which is under way or done if

@@ -280,8 +280,10 @@ func TestSizeOfIsWhatIsSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := New(nil, Objects{"v": v, "m": m}, nil)
-	n, err := c.need(c, nil)
+	var w writing
+	err = c.hand(&w)
+	n := w.Need
 	if want := int64(12 + 24 + 3 + 8 + 3); err != nil || n != want {
-		t.Errorf("need = %d, %v, want %d", n, err, want)
+		t.Errorf("a save needs %d, %v, want %d", n, err, want)
 	}
 }

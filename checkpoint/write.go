@@ -48,8 +48,15 @@ func (c *Checkpoint) hand(w *writing) error {
 	w.Tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
 	w.Policy, w.Count, w.Protect = c.o.Sharding, c.SaveCounter(), c.o.Parity
 	w.ReceiptText, w.Told = w.receiptText, receiptFiles
+	if c.o.Exactly.On() {
+		return nil
+	}
 	var err error
-	w.Need, err = c.need(root, attached)
+	w.Bytes, _, err = trackable.SizeOf(root, &trackable.SaveOptions{Attached: attached})
+	w.Need = w.Bytes
+	if c.o.Parity {
+		w.Need += w.Bytes / parityShare
+	}
 	return err
 }
 

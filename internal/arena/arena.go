@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ckpt-dev/ckpt/internal/offheap"
 )
@@ -27,7 +28,10 @@ const (
 // Pool has the memory that no snapshot uses now. It may be used by several
 // goroutines at once. The memory goes back to the system when the Pool is
 // forgotten.
-type Pool struct{ free *blocks }
+type Pool struct {
+	free *blocks
+	used atomic.Int64 // bytes of copies
+}
 
 // blocks outlive their Pool for as long as it takes to give them back.
 type blocks struct {
@@ -37,7 +41,7 @@ type blocks struct {
 
 // NewPool returns a Pool without memory.
 func NewPool() *Pool {
-	p := &Pool{new(blocks)}
+	p := &Pool{free: new(blocks)}
 	runtime.AddCleanup(p, (*blocks).lose, p.free)
 	return p
 }
@@ -57,11 +61,15 @@ type Arena struct {
 	from *Pool // which stays as long as it is used
 	used []offheap.Memory
 	size int    // of those
+	held int64  // bytes of copies
 	rest []byte // of the last one
 }
 
 // New returns an empty Arena.
 func (p *Pool) New() *Arena { return &Arena{from: p} }
+
+// InUse returns how many bytes the copies have that were not forgotten yet.
+func (p *Pool) InUse() int64 { return p.used.Load() }
 
 // take returns the smallest block that has size bytes. If there is none, one
 // that has become too small makes room for a new one, of block bytes at least.
@@ -91,6 +99,8 @@ func (a *Arena) Copy(ctx context.Context, b []byte) ([]byte, error) {
 	if err != nil {
 		to = make([]byte, len(b))
 	}
+	a.held += int64(len(b))
+	a.from.used.Add(int64(len(b)))
 	return to, copyAll(ctx, to, b)
 }
 
@@ -117,7 +127,8 @@ func (a *Arena) Forget() {
 	free.mu.Lock()
 	defer free.mu.Unlock()
 	free.list = append(free.list, a.used...)
-	a.used, a.size, a.rest = nil, 0, nil
+	a.from.used.Add(-a.held)
+	a.used, a.size, a.held, a.rest = nil, 0, 0, nil
 }
 
 // copyAll copies in pieces, large memory by several goroutines.

@@ -34,6 +34,7 @@ type Writing struct {
 	Count   int64
 	Free    bool  // nothing is there of this path: somebody has looked
 	Need    int64 // bytes that are surely written, 0 if nobody knows
+	Bytes   int64 // of the tensors, as far as they tell beforehand
 	Protect bool  // with parity
 	Log     *slog.Logger
 	// ReceiptText returns what the receipt is to hold. It is called when the
@@ -44,7 +45,13 @@ type Writing struct {
 	Wrote     []shelf.File // data files and, last, the index
 	Parity    []shelf.File // of each of those, in the same order
 	main, rec *shelf.Set   // what was there of the path; nil: nothing
-	copies    *arena.Arena // the tensors' memory; nil: they are the objects' own
+
+	// Of a snapshot:
+	memory    Memory
+	copies    *arena.Arena // nil: there is none
+	source    iter.Seq2[format.Named, error]
+	handover  *handover         // nil: all is copied
+	described []sharding.Tensor // with a Policy
 }
 
 // Replaced reports whether files of this path were there before.

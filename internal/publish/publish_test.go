@@ -166,7 +166,7 @@ func TestSnapshotIsWrittenAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := writing(dir, sequence([]format.Named{{Name: "v", Tensor: x}}))
-	if err := w.Snapshot(t.Context(), arena.NewPool()); err != nil {
+	if err := w.Snapshot(t.Context(), Memory{Pool: arena.NewPool()}); err != nil {
 		t.Fatal(err)
 	}
 	value[0] = 9

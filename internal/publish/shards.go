@@ -18,7 +18,10 @@ import (
 func (w *Writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, []shelf.File, error) {
 	f := dataFiles{ctx: ctx, w: w, files: make([]dataFile, 1), out: out}
 	if w.Policy != nil {
-		all, err := w.describe(ctx)
+		all, err := w.described, error(nil)
+		if w.handover == nil {
+			all, err = w.describe(ctx)
+		}
 		if err == nil {
 			f.layout, err = w.layout(all)
 		}

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -14,20 +15,42 @@ import (
 	"github.com/ckpt-dev/ckpt/trackable"
 )
 
-// Snapshot makes w's tensors copies of what they are now, in memory of the pool,
-// so that w can be written while the objects change. Forget has to be called
-// when that is over, also after an error.
-func (w *Writing) Snapshot(ctx context.Context, pool *arena.Pool) error {
-	w.copies = pool.New()
+// Memory is what snapshots may take.
+type Memory struct {
+	*arena.Pool
+	Limit int64 // bytes of all snapshots at a time, 0: any number
+}
+
+// Snapshot makes w's tensors what they are now, so that w can be written while
+// the objects change: after Feed, which has to be called when somebody will
+// write w, or has written it already. Forget has to be called when the writing
+// is over, or there was none.
+func (w *Writing) Snapshot(ctx context.Context, m Memory) (err error) {
+	w.copies, w.memory = m.New(), m
+	w.source = w.Tensors
+	if m.Limit == 0 {
+		return w.copyAll(ctx)
+	}
+	if w.Policy != nil {
+		if w.described, err = w.describe(ctx); err != nil {
+			return err
+		}
+	}
+	w.handover = newHandover()
+	w.Tensors = w.handover.tensors
+	return nil
+}
+
+func (w *Writing) copyAll(ctx context.Context) error {
 	var copied []format.Named
-	for t, err := range w.Tensors {
+	for t, err := range w.source {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			t, err = w.cloned(ctx, t)
 		}
-		if t, err = w.cloned(ctx, t); err != nil {
+		if err != nil {
 			return err
 		}
 		copied = append(copied, t)
@@ -36,12 +59,60 @@ func (w *Writing) Snapshot(ctx context.Context, pool *arena.Pool) error {
 	return nil
 }
 
+// Feed gives the writing what Snapshot left in the objects, and returns when
+// they may change. Where there is not memory enough for copies of all tensors it
+// waits until those are written that come first in the file, and copies the rest.
+// An error that is not the writing's own ends that, too.
+func (w *Writing) Feed(ctx context.Context) error {
+	if w.handover == nil {
+		return nil
+	}
+	err := errUnfed
+	defer func() { w.handover.end(err) }() // also when an object panics
+	if err = w.feed(ctx); errors.Is(err, errGone) {
+		err = nil
+	}
+	return err
+}
+
+// errUnfed is what the writing knows of a call that panicked.
+var errUnfed = errors.New("the call that was to copy the values has ended")
+
+func (w *Writing) feed(ctx context.Context) error {
+	left := w.Bytes
+	for t, err := range w.source {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		n := t.Tensor.NumBytes()
+		room := w.memory.Limit - w.memory.InUse()
+		copied := t.Name == trackable.GraphKey || max(left, n) <= room
+		if left -= n; copied {
+			t, err = w.cloned(ctx, t)
+		}
+		if err == nil {
+			err = w.handover.give(ctx, t, !copied)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Forget gives the memory of a snapshot back, if there is one.
 func (w *Writing) Forget() {
-	if w.copies != nil {
-		w.Tensors = sequence(nil)
-		w.copies.Forget()
+	if w.copies == nil {
+		return
 	}
+	if w.handover != nil {
+		w.handover.leave()
+	}
+	w.Tensors, w.source = sequence(nil), nil
+	w.copies.Forget()
 }
 
 // cloned returns a copy of t. The graph was made for this save alone.
