@@ -18,7 +18,7 @@ var flushing = []string{
 // targets is the code that publishes, sweeps, settles and checks.
 var targets = []target{
 	{files: []string{"storage/local/*.go"}, calls: flushing},
-	{files: []string{"storage/file.go", "storage/batch.go", "storage/link.go"}, calls: flushing},
+	{files: []string{"storage/*.go"}, calls: flushing},
 	{files: []string{"internal/publish/*.go"}, calls: append([]string{"fits"}, flushing...)},
 	{files: []string{"internal/shelf/*.go"}, calls: flushing, sums: true},
 	{files: []string{"internal/dirlock/*.go"}, calls: append([]string{"Unlock"}, flushing...)},
@@ -31,6 +31,7 @@ var targets = []target{
 		files: []string{"checkpoint/quarantine*.go", "checkpoint/repair.go", "checkpoint/mending.go", "checkpoint/receipt*.go", "checkpoint/verify.go", "checkpoint/verify_quick.go", "checkpoint/verify_graph.go", "checkpoint/verify_tensors.go", "checkpoint/doubt.go"},
 		calls: append([]string{"Free", "unlist", "writeCause", "fits"}, flushing...), sums: true,
 	},
+	{files: []string{"doctor/*.go"}, calls: append([]string{"Free"}, flushing...)},
 	{files: []string{"checkpoint/plan.go"}, calls: []string{"check", "doAlone"}},
 	{files: []string{"trackable/stage.go", "trackable/restore.go"}, calls: []string{"verify", "verifyEach", "Verify", "checkValues", "settle"}},
 	{files: []string{"format/tensorbundle/*.go", "internal/table/*.go", "internal/parity/*.go"}, sums: true},
