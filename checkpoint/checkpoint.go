@@ -46,6 +46,12 @@ type Options struct {
 	// StageLimit is how many bytes a restore may hold at once; see
 	// trackable.RestoreOptions.
 	StageLimit int64
+	// InPlace restores in one pass, straight into variables that have their
+	// memory: the fastest way, for a program that ends if the checkpoint is
+	// damaged. The error then names what was overwritten already, a
+	// *trackable.OverwrittenError. By default nothing is changed before all is
+	// verified.
+	InPlace bool
 	// Async makes Save and Write asynchronous, and by default the saves of
 	// managers. Nil: they return when the checkpoint is durable.
 	// (TensorFlow: enable_async)

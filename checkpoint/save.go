@@ -193,6 +193,7 @@ func (c *Checkpoint) restoreFrom(r *Reader, matchExisting bool) (*trackable.Load
 		Optional:          []string{counterName},
 		SkipSlotVariables: c.o.SkipSlotVariables,
 		StageLimit:        c.o.StageLimit,
+		InPlace:           c.o.InPlace,
 		Mode:              c.o.Mode,
 		MatchExisting:     matchExisting && c.o.Mode&trackable.SkipMismatched == 0,
 	}

@@ -15,6 +15,9 @@ type task struct {
 	stored []stored
 	cast   map[string]*Mismatch     // what is converted, by attribute
 	held   map[string]tensor.Tensor // verified; nil: read again when applied
+	rank   int                      // place in the file, among others
+	// refusal is what the object has against its tensors' values.
+	refusal error
 }
 
 // stored is a tensor of a task.
@@ -158,32 +161,44 @@ func (p *pass) mismatch(t *task, err error) *Mismatch {
 }
 
 // apply restores the objects. First those that were not asked whether they
-// can: if one refuses, the fewest others have changed.
+// can: if one refuses, the fewest others have changed. Last those whose memory
+// is known, several at once.
 func (p *pass) apply() error {
-	var first, rest []*task
-	for _, t := range p.tasks {
-		_, undoes := t.object.(undoer)
-		if _, checks := t.object.(Checker); undoes || !checks {
-			first = append(first, t)
-		} else {
-			rest = append(rest, t)
-		}
-	}
+	first, rest, placed := p.turns()
 	var back []func() error
-	changed := 0
+	var changed []*task
 	for _, t := range append(first, rest...) {
 		undo := undoOf(t.object)
 		if undo != nil {
 			back = append(back, undo)
 		}
 		if err := p.applyTask(t); err != nil {
-			return errors.Join(append([]error{p.applyError(t, changed, err)}, runAll(back)...)...)
+			return errors.Join(append([]error{p.applyError(t, len(changed), err)}, runAll(back)...)...)
 		}
 		if undo == nil {
-			changed++
+			changed = append(changed, t)
 		}
 	}
+	if err := p.applyPlaced(placed, changed); err != nil {
+		return errors.Join(append([]error{err}, runAll(back)...)...)
+	}
 	return nil
+}
+
+func (p *pass) turns() (first, rest, placed []*task) {
+	for _, t := range p.tasks {
+		_, undoes := t.object.(undoer)
+		_, checks := t.object.(Checker)
+		switch {
+		case undoes || !checks:
+			first = append(first, t)
+		case p.destination(t) == nil:
+			rest = append(rest, t)
+		default:
+			placed = append(placed, t)
+		}
+	}
+	return first, rest, placed
 }
 
 func undoOf(o Object) func() error {
@@ -215,9 +230,6 @@ func runAll(back []func() error) []error {
 func (p *pass) applyTask(t *task) error {
 	tensors := t.held
 	if tensors == nil {
-		if done, err := p.readInto(t); done {
-			return err
-		}
 		var err error
 		if tensors, err = p.read(t); err == nil {
 			err = t.convert(tensors)

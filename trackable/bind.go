@@ -14,6 +14,7 @@ type pass struct {
 	attached []Child
 	newer    map[Object]bool // restored by a newer Restore in the same Track
 	agree    func() error    // nil, or asked before anything is changed
+	whole    bool            // the restore's first, of all that is there
 
 	order        []int           // nodes bound by this pass
 	planned      map[Object]bool // objects that got the tensors of one
@@ -42,7 +43,7 @@ func (r *restoration) newPass(newer map[Object]bool) *pass {
 
 // runFirst is the pass that a restore begins with.
 func (p *pass) runFirst(root Object, o *RestoreOptions) (*LoadStatus, error) {
-	p.attached = o.Attached
+	p.attached, p.whole = o.Attached, true
 	p.r.memory = memoryOf(root)
 	s := &LoadStatus{r: p.r, root: root, attached: o.Attached}
 	if o.MatchExisting {

@@ -170,7 +170,7 @@ func fromFile(elem reflect.Type, run, data []byte) int {
 		}
 		return len(run)
 	}
-	copy(run, data)
+	copySteps(run, data)
 	if !sameInMemory(elem) {
 		tensor.SwapBytes(leafDType(elem), run)
 	}

@@ -30,6 +30,13 @@ type RestoreOptions struct {
 	// Verify(name string) error; then, with ReadInto(name string, dst []byte)
 	// error, straight into place. 0 means 1 GiB.
 	StageLimit int64
+	// InPlace reads tensors once, straight into variables and Go values that have
+	// their memory, and verifies them there; it needs a src with ReadInto. That
+	// is the fastest and takes no memory, but damage shows when values are
+	// overwritten already: the error is then an *OverwrittenError. Names, dtypes
+	// and shapes are still checked before, and all that is not read in place is
+	// verified before.
+	InPlace bool
 }
 
 const defaultStageLimit = 1 << 30
@@ -44,10 +51,13 @@ var lastUID atomic.Int64
 // its dtype and shape agreed to; all that do not fit are told in one
 // *MismatchError.
 //
-// After that only two things can stop it half way, and the error says after how
-// many objects: an object of the caller's that is no Checker and refuses its
-// tensors (those come first; a State that refuses takes the others back), and,
-// beyond StageLimit, a file that fails when it is read the second time.
+// After that only two things can stop it half way: an object of the caller's that
+// is no Checker and refuses its tensors (those come first, the error says after
+// how many; a State that refuses takes the others back), and, beyond StageLimit, a
+// file that fails when it is read the second time (an *OverwrittenError).
+//
+// Tensors are read several at a time, in file order; methods of objects are called
+// one at a time.
 //
 // What is stored for objects that do not exist yet waits in the Node that
 // would be their parent, with src, for Node.Track. What is stored and waits
@@ -72,6 +82,7 @@ type restoration struct {
 	src        format.Source
 	graph      *Graph
 	stageLimit int64
+	inPlace    bool
 	skipSlots  bool
 	mode       Mode
 	optional   map[string]bool
@@ -104,7 +115,7 @@ type unusedTensor struct {
 
 func newRestoration(src format.Source, g *Graph, o *RestoreOptions) *restoration {
 	r := &restoration{
-		src: src, graph: g, skipSlots: o.SkipSlotVariables, stageLimit: o.StageLimit, mode: o.Mode,
+		src: src, graph: g, skipSlots: o.SkipSlotVariables, stageLimit: o.StageLimit, inPlace: o.InPlace, mode: o.Mode,
 		restored:  make(map[Object]bool),
 		bound:     make([]Object, len(g.Nodes)),
 		optional:  make(map[string]bool),

@@ -253,7 +253,9 @@ type verifying struct {
 }
 
 func (v *verifying) ReadInto(name string, dst []byte) error {
+	v.mu.Lock()
 	v.into = append(v.into, name)
+	v.mu.Unlock()
 	if n := copy(dst, v.tensors[name].Bytes()); n != len(dst) {
 		return errBadStamp
 	}
@@ -261,7 +263,9 @@ func (v *verifying) ReadInto(name string, dst []byte) error {
 }
 
 func (v *verifying) Verify(name string) error {
+	v.mu.Lock()
 	v.verified = append(v.verified, name)
+	v.mu.Unlock()
 	return v.broken[name]
 }
 

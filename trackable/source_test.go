@@ -3,6 +3,7 @@ package trackable_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/format"
@@ -16,6 +17,7 @@ type memory struct {
 	names   []string
 	tensors map[string]tensor.Tensor
 	broken  map[string]error
+	mu      sync.Mutex
 	reads   map[string]int
 }
 
@@ -30,7 +32,9 @@ func (m *memory) Info(name string) (format.Info, error) {
 }
 
 func (m *memory) Tensor(name string) (tensor.Tensor, error) {
+	m.mu.Lock()
 	m.reads[name]++
+	m.mu.Unlock()
 	if err := m.broken[name]; err != nil {
 		return tensor.Tensor{}, err
 	}

@@ -1,6 +1,9 @@
 package trackable
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"github.com/ckpt-dev/ckpt/tensor"
 )
 
@@ -8,35 +11,98 @@ import (
 type streamVerifier interface{ Verify(name string) error }
 
 // verify reads every tensor, so that a wrong checksum shows before anything is
-// applied, and keeps what fits under the limit.
+// applied, and keeps what fits under the limit. What a restore in place reads to
+// where it belongs is left to that.
 func (p *pass) verify() error {
-	left := p.r.stageLimit
+	var tasks []*task
+	for _, t := range p.fileOrder(p.tasks) {
+		if p.r.inPlace && p.destination(t) != nil {
+			continue
+		}
+		tasks = append(tasks, t)
+	}
+	if err := p.newStage(tasks).readAll(); err != nil {
+		return err
+	}
 	not := refused{p: p}
 	for _, t := range p.tasks {
-		leaf, _ := t.object.(leafNode)
-		if v, ok := p.r.src.(streamVerifier); ok && t.size() > left && !leaf.narrow() && t.cast == nil {
-			if err := verifyEach(v, t); err != nil {
-				return err
-			}
-			continue
-		}
-		tensors, err := p.read(t)
-		if err != nil {
-			return err
-		}
-		if err = t.convert(tensors); err == nil {
-			err = leaf.checkValues(tensors)
-		}
-		if err != nil {
-			not.add(t, err)
-			continue
-		}
-		if n := heldBytes(tensors); n <= left {
-			left -= n
-			t.held = tensors
+		if t.refusal != nil {
+			not.add(t, t.refusal)
 		}
 	}
 	return not.settle()
+}
+
+// stage is what is held between verifying and applying.
+type stage struct {
+	p     *pass
+	tasks []*task // in file order
+	fits  []bool
+	left  atomic.Int64
+	large sync.Mutex // held by who reads what does not fit, and cannot be verified as a stream
+}
+
+// newStage decides which tasks are held by what the file says of their size, so
+// that it does not depend on who reads first.
+func (p *pass) newStage(tasks []*task) *stage {
+	s := &stage{p: p, tasks: tasks, fits: make([]bool, len(tasks))}
+	left := p.r.stageLimit
+	for i, t := range tasks {
+		if n := t.size(); n <= left {
+			s.fits[i] = true
+			left -= n
+		}
+	}
+	s.left.Store(left)
+	return s
+}
+
+func (s *stage) readAll() error { return inOrder(len(s.tasks), s.read) }
+
+// read verifies one task, and holds it if it fits.
+func (s *stage) read(i int) error {
+	t := s.tasks[i]
+	if s.fits[i] {
+		return s.hold(t)
+	}
+	leaf, _ := t.object.(leafNode)
+	if v, ok := s.p.r.src.(streamVerifier); ok && !leaf.narrow() && t.cast == nil {
+		return verifyEach(v, t)
+	}
+	s.large.Lock()
+	defer s.large.Unlock()
+	_, err := s.p.load(t)
+	return err
+}
+
+// hold keeps what a task reads. Strings may turn out to take more than was
+// set aside for them.
+func (s *stage) hold(t *task) error {
+	tensors, err := s.p.load(t)
+	if err != nil || t.refusal != nil {
+		return err
+	}
+	more := heldBytes(tensors) - t.size()
+	if more <= 0 || s.left.Add(-more) >= 0 {
+		t.held = tensors
+		return nil
+	}
+	s.left.Add(t.size() + more)
+	return nil
+}
+
+// load reads the tensors of a task and makes of them what its object takes. If
+// that will not do the task has a refusal.
+func (p *pass) load(t *task) (map[string]tensor.Tensor, error) {
+	tensors, err := p.read(t)
+	if err != nil {
+		return nil, err
+	}
+	leaf, _ := t.object.(leafNode)
+	if t.refusal = t.convert(tensors); t.refusal == nil {
+		t.refusal = leaf.checkValues(tensors)
+	}
+	return tensors, nil
 }
 
 func verifyEach(v streamVerifier, t *task) error {
@@ -75,19 +141,17 @@ type intoReader interface {
 // the bytes that a file has; nil otherwise.
 type destined interface{ destination(Object) []byte }
 
-// readInto restores a task that was verified and not held, if it can be read
-// to where it belongs: fresh memory for what is large costs more than the copy.
-func (p *pass) readInto(t *task) (done bool, err error) {
-	src, ok := p.r.src.(intoReader)
+// destination returns the memory that a task's only tensor can be read to, nil
+// if there is none: fresh memory for what is large costs more than the copy.
+func (p *pass) destination(t *task) []byte {
 	o, has := t.object.(destined)
-	if !ok || !has || t.cast != nil || len(t.stored) != 1 || t.stored[0].info.DType == tensor.Bool {
-		return false, nil
+	if !has || t.cast != nil || len(t.stored) != 1 || t.stored[0].info.DType == tensor.Bool {
+		return nil
 	}
-	dst := o.destination(t.object)
-	if dst == nil {
-		return false, nil
+	if _, ok := p.r.src.(intoReader); !ok && t.held == nil {
+		return nil
 	}
-	return true, src.ReadInto(t.stored[0].key, dst)
+	return o.destination(t.object)
 }
 
 // size is what the file says a task's tensors take; of strings, at least.

@@ -145,7 +145,7 @@ func assign[E any](shape tensor.Shape, value []E, stored tensor.Shape, elems []E
 	if !shape.Equal(stored) || len(value) != len(elems) {
 		return shape, value, fmt.Errorf("stored shape is %v, the variable's %v", stored, shape)
 	}
-	copy(value, elems)
+	copySteps(value, elems)
 	return shape, value, nil
 }
 
