@@ -187,7 +187,7 @@ func (w *waiting) look(ctx context.Context) (generation, error) {
 	if w.o.Every {
 		return w.oldestUnseen(ctx)
 	}
-	path, err := Latest(ctx, w.dir)
+	path, err := latestThere(ctx, w.dir)
 	if err == nil {
 		var g generation
 		if g, err = generationOf(ctx, w.dir, path); err == nil && w.seen[path] != g.id {

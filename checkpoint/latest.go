@@ -12,9 +12,21 @@ import (
 
 // Latest returns the path of the newest checkpoint of dir: the one that the
 // state file names, if it is there. Without a usable state file it is the
-// complete checkpoint of the highest number. A directory without any is an
+// complete checkpoint of the highest number. One of which only the index is lost
+// counts as there: who restores it gets an error that says so. A directory without any is an
 // error that wraps fs.ErrNotExist. (TensorFlow: tf.train.latest_checkpoint)
 func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
+	return latest(ctx, dir, hasData)
+}
+
+// latestThere is Latest for those who follow a directory at work: what has no
+// index may be going just now.
+func latestThere(ctx context.Context, dir storage.Dir) (string, error) {
+	return latest(ctx, dir, func(context.Context, storage.Dir, string) (bool, error) { return false, nil })
+}
+
+// latest asks lost about what the state file names and has no index.
+func latest(ctx context.Context, dir storage.Dir, lost func(context.Context, storage.Dir, string) (bool, error)) (string, error) {
 	s, err := ReadState(ctx, dir)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
@@ -26,6 +38,9 @@ func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
 		at, err := locatePath(ctx, dir, p)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return at.Path, err
+		}
+		if is, err := lost(ctx, dir, p); err != nil || is {
+			return p, err
 		}
 	}
 	return mustBeOnDisk(ctx, dir)

@@ -24,7 +24,7 @@ func TestTheLatestThatLostItsIndexKeepsItsFiles(t *testing.T) {
 	must(t, m.Close(background()))
 	remove(t, dir, "ckpt-3.index")
 	for range 2 { // the second opening finds another latest
-		m = newManager(t, New(nil, Objects{"v": variable(1)}, nil), dir, &ManagerOptions{MaxToKeep: 5, Now: at(2000).tick})
+		m = newManager(t, New(nil, Objects{"v": variable(1)}, nil), dir, &ManagerOptions{MaxToKeep: 5, Now: at(2000).tick, Fallback: true})
 		if path, err := m.RestoreOrInitialize(background()); path == "" || err != nil {
 			t.Fatalf("RestoreOrInitialize() = %q, %v", path, err)
 		}

@@ -48,8 +48,10 @@ type Manager struct {
 	recalled int   // how many times recall looked at a receipt
 	// half are the checkpoints of saves that failed, perhaps after the index
 	// was published: files that nobody would ever remove.
-	half   []retention.Checkpoint
-	events events // not told yet
+	half []retention.Checkpoint
+	// unclear is that tidying has left something until a newer one is whole.
+	unclear bool
+	events  events // not told yet
 
 	mu       sync.Mutex
 	shown    shown
@@ -126,9 +128,8 @@ func (m *Manager) alone(ctx context.Context, do func() error) error {
 
 // show lets others see the list as it is now.
 func (m *Manager) show() {
-	s := shown{latest: m.l.Latest, paths: make([]string, len(m.l.Active)), top: m.files.top}
-	for i, c := range m.l.Active {
-		s.paths[i] = c.Path
+	s := shown{latest: m.l.Latest, paths: m.activePaths(), top: m.files.top}
+	for _, c := range m.l.Active {
 		if n, ok := filename.NumberOf(m.l.Name, c.Path); ok {
 			s.top = max(s.top, n)
 		}
@@ -136,6 +137,15 @@ func (m *Manager) show() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.shown = s
+}
+
+// activePaths returns what is listed, oldest first.
+func (m *Manager) activePaths() []string {
+	paths := make([]string, len(m.l.Active))
+	for i, c := range m.l.Active {
+		paths[i] = c.Path
+	}
+	return paths
 }
 
 func (m *Manager) showing() shown {

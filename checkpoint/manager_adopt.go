@@ -13,6 +13,7 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/retention"
+	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // rebuild makes the list from the directory alone: it has those checkpoints
@@ -24,7 +25,7 @@ func (m *Manager) rebuild(ctx context.Context, sets shelf.Sets, now time.Time, b
 		return err
 	}
 	m.l.Active = found
-	if m.l.Latest, err = m.newest(ctx, sets); err != nil {
+	if m.l.Latest, err = m.newestOrLost(ctx, sets); err != nil {
 		return err
 	}
 	if m.l.Latest != "" && !broken {
@@ -44,7 +45,7 @@ func (m *Manager) adopt(ctx context.Context, s State, sets shelf.Sets, now time.
 	if sets.Highest(m.l.Name) <= listed {
 		return nil
 	}
-	above, err := m.madeAs(ctx, m.l.Latest)
+	above, err := madeAs(ctx, m.dir, m.l.Latest)
 	if err != nil {
 		return err
 	}
@@ -101,11 +102,11 @@ type origin struct {
 }
 
 // madeAs returns what a receipt tells, or a count of -1 if there is none.
-func (m *Manager) madeAs(ctx context.Context, path string) (origin, error) {
+func madeAs(ctx context.Context, dir storage.Dir, path string) (origin, error) {
 	if path == "" {
 		return origin{count: -1}, nil
 	}
-	r, err := ReadReceipt(ctx, m.dir, path)
+	r, err := ReadReceipt(ctx, dir, path)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && unlessIO(err) == nil {
 		return origin{count: -1}, nil
 	}

@@ -92,7 +92,8 @@ func (m *Manager) takeOver(s State, sets shelf.Sets, now time.Time) {
 }
 
 // findLatest sets the latest checkpoint to the one that the state file names,
-// or, if that is gone, to the newest complete one of the manager's name.
+// or, if that is gone, to the newest one of the manager's name. What has data
+// files is not gone: that its index is lost, who restores it is told.
 func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) error {
 	m.l.Latest = ""
 	if p, _, ok := filename.Local(s.ModelCheckpointPath); ok {
@@ -108,8 +109,12 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) erro
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		if is, err := hasData(ctx, m.dir, p); err != nil || is {
+			m.l.Latest = p
+			return err
+		}
 	}
-	latest, err := m.newest(ctx, sets)
+	latest, err := m.newestOrLost(ctx, sets)
 	if err != nil {
 		return err
 	}
@@ -119,6 +124,21 @@ func (m *Manager) findLatest(ctx context.Context, s State, sets shelf.Sets) erro
 	m.o.Logger.Warn("the latest checkpoint is gone, the newest complete one takes its place",
 		"gone", s.ModelCheckpointPath, "path", m.l.Latest)
 	return nil
+}
+
+// newestOrLost returns the newest checkpoint that is complete or is known to have
+// lost its index alone.
+func (m *Manager) newestOrLost(ctx context.Context, sets shelf.Sets) (string, error) {
+	lost, unclear, err := newCensus(m.dir, sets, m.seen).lostAbove(ctx, m.l.Name)
+	if err != nil || lost != "" {
+		return lost, err
+	}
+	latest, err := m.newest(ctx, sets)
+	if err == nil && len(unclear) > 0 {
+		m.o.Logger.Warn(m.advised("data of checkpoints without index is newer than all that are whole: a save ended half-way, or the index was lost"),
+			"paths", unclear, "latest", latest)
+	}
+	return latest, err
 }
 
 // newest returns the newest complete checkpoint of the manager's name or, if

@@ -128,10 +128,14 @@ func (m *managed) open() {
 	}
 }
 
-// half reports whether of a checkpoint at least the index is there.
+// half reports whether of a checkpoint at least the index or data is there.
 func (m *managed) half(p string) bool {
 	is, err := Exists(background(), m.w.dir, p)
 	m.w.must(err)
+	if !is && p != "" {
+		is, err = hasData(background(), m.w.dir, p)
+		m.w.must(err)
+	}
 	return is
 }
 

@@ -146,7 +146,7 @@ func (r *restoring) try(ctx context.Context, path string) error {
 		return fmt.Errorf("restore %s: %w", path, err)
 	}
 	if err := r.m.restore(ctx, path); err != nil || r.m.o.Validate == nil {
-		return err
+		return unindexed(ctx, r.m.dir, path, err)
 	}
 	r.holds = path
 	return r.m.validate(ctx, path)

@@ -172,6 +172,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	if err := m.makeRoom(ctx, s, w); err != nil {
 		return err
 	}
+	w.receipt.After = m.after()
 	next, err := s.publish(ctx, w)
 	if err != nil {
 		m.half = append(m.half, w.entry())
@@ -186,6 +187,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	m.watchSpace(ctx, w)
 	m.o.Logger.Info("saved", "path", s.path, "bytes", w.receipt.size(), "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
+	m.tidyAgain(ctx)
 	if m.failed = m.sweep(ctx); m.failed != nil {
 		failed := m.failed
 		m.events = append(m.events, func(ctx context.Context) { m.onError(ctx, s.path, failed) })

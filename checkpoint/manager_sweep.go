@@ -152,7 +152,7 @@ func (m *Manager) remove(ctx context.Context, dir storage.Dir, list []ledger.Jud
 		}
 	}
 	if len(indexes)+len(others) > 0 {
-		if err := storage.RemoveAll(ctx, dir, indexes, others); err != nil {
+		if err := storage.RemoveAll(ctx, dir, shelf.InWaves(indexes, others)...); err != nil {
 			return err
 		}
 	}

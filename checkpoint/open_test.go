@@ -138,7 +138,9 @@ func TestHigherNumberThatIsOlderIsNotAdopted(t *testing.T) {
 
 func TestLatestThatIsGoneIsReplaced(t *testing.T) {
 	dir := savedBy(t, ManagerOptions{MaxToKeep: 12}, 11)
-	remove(t, dir, "ckpt-11.index")
+	for _, name := range []string{"ckpt-11.index", "ckpt-11.data-00000-of-00001"} {
+		remove(t, dir, name)
+	}
 	if got, err := Latest(background(), dir); got != "ckpt-10" || err != nil {
 		t.Errorf("Latest() = %q, %v, want ckpt-10, not ckpt-9", got, err)
 	}

@@ -242,7 +242,7 @@ func (q *quarantine) move(ctx context.Context, p string, cause error) (string, e
 	if err := q.unlist(ctx, p); err != nil {
 		return "", err
 	}
-	return where, storage.RemoveAll(ctx, q.dir, indexes, others)
+	return where, storage.RemoveAll(ctx, q.dir, shelf.InWaves(indexes, others)...)
 }
 
 // free finds a directory for a checkpoint. Where a crash has left second names

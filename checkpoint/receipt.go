@@ -50,8 +50,12 @@ type Receipt struct {
 	Host        string
 	PID         int
 	Writer      string // WriterManager, WriterSave or WriterWrite
-	Token       int64  // of the writer's lease, 0 where it was a lock; of two writers the later has the higher
-	Kept        string // why it was preserved when it left the manager's list; "" if it was not
+	// After is the checkpoint of the same name that was the latest when this
+	// one was saved, "" if it was the first; nil: not told. Where no index is
+	// left it tells a first save that was cut short from a loss.
+	After *string
+	Token int64  // of the writer's lease, 0 where it was a lock; of two writers the later has the higher
+	Kept  string // why it was preserved when it left the manager's list; "" if it was not
 	// Retained is why a manager keeps it though it does not list it, where a
 	// TensorFlow manager would remove it; "" if it lists it, or never judged
 	// it. Unlike what is kept for good it is judged again at every save.

@@ -27,6 +27,7 @@ type receiptJSON struct {
 	Host        string            `json:"host,omitempty"`
 	PID         int               `json:"pid,omitempty"`
 	Writer      string            `json:"writer,omitempty"`
+	After       *string           `json:"after,omitempty"`
 	Token       int64             `json:"token,omitempty"`
 	Kept        string            `json:"kept,omitempty"`
 	Retained    string            `json:"retained,omitempty"`
@@ -48,7 +49,7 @@ type fileJSON struct {
 
 // receiptFields are the names in receiptJSON; all others are unknown.
 var receiptFields = []string{"schema", "path", "save_counter", "step", "epoch", "time", "duration_ms",
-	"files", "parity", "metrics", "host", "pid", "writer", "token", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
+	"files", "parity", "metrics", "host", "pid", "writer", "after", "token", "kept", "retained", "pinned", "rejected", "tags", "run", "restored_from",
 	"commit", "dirty", "rebuilt", sumField}
 
 // MarshalJSON returns what the receipt's file holds, without the checksum,
@@ -100,7 +101,7 @@ func (r Receipt) encode() receiptJSON {
 	j := receiptJSON{
 		Schema: r.Schema, Path: r.Path, SaveCounter: r.SaveCounter, Step: r.Step, Time: r.Time,
 		DurationMS: float64(r.Duration) / float64(time.Millisecond),
-		Host:       r.Host, PID: r.PID, Writer: r.Writer, Token: r.Token, Kept: r.Kept, Epoch: r.Epoch,
+		Host:       r.Host, PID: r.PID, Writer: r.Writer, After: r.After, Token: r.Token, Kept: r.Kept, Epoch: r.Epoch,
 		Retained: r.Retained, Pinned: r.Pinned, Rejected: r.Rejected, Tags: r.Tags,
 		Run: r.Run, Restored: r.RestoredFrom, Commit: r.Commit, Dirty: r.Dirty, Rebuilt: r.Rebuilt,
 	}
@@ -175,7 +176,7 @@ func (j receiptJSON) decode() Receipt {
 	r := Receipt{
 		Schema: j.Schema, Path: j.Path, SaveCounter: j.SaveCounter, Step: j.Step, Time: j.Time,
 		Duration: milliseconds(j.DurationMS),
-		Host:     j.Host, PID: j.PID, Writer: j.Writer, Token: j.Token, Kept: j.Kept, Epoch: j.Epoch,
+		Host:     j.Host, PID: j.PID, Writer: j.Writer, After: j.After, Token: j.Token, Kept: j.Kept, Epoch: j.Epoch,
 		Retained: j.Retained, Pinned: j.Pinned, Rejected: j.Rejected, Tags: j.Tags,
 		Run: j.Run, RestoredFrom: j.Restored, Commit: j.Commit, Dirty: j.Dirty, Rebuilt: j.Rebuilt,
 	}

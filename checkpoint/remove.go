@@ -57,9 +57,9 @@ func removeAlone(ctx context.Context, dir storage.Dir, paths []string) error {
 		if err := unlist(ctx, dir, gone); err != nil {
 			return err
 		}
-		return storage.RemoveAll(ctx, dir, indexes, others)
+		return storage.RemoveAll(ctx, dir, shelf.InWaves(indexes, others)...)
 	}
-	if err := storage.RemoveAll(ctx, dir, indexes, others); err != nil {
+	if err := storage.RemoveAll(ctx, dir, shelf.InWaves(indexes, others)...); err != nil {
 		return err
 	}
 	return unlist(ctx, dir, gone)

@@ -114,7 +114,7 @@ var cases = []struct {
 		f.flip("ckpt-2.recovery.data-00000-of-00001", 0)
 	}, found: "interrupted", left: "interrupted"},
 	{name: "interrupted, then the index lost", damage: func(f folder) { linkAside(f); f.remove("ckpt-2.index"); f.age() },
-		found: "half-removed interrupted", left: "interrupted"},
+		found: "interrupted", left: "interrupted"},
 	{name: "a bad block, and parity", damage: func(f folder) {
 		trainParity(f.t, f.Dir, 2)
 		f.flip("ckpt-4.data-00000-of-00001", 0)
@@ -131,7 +131,28 @@ var cases = []struct {
 	{name: "index of the latest gone, and parity", damage: func(f folder) { trainParity(f.t, f.Dir, 1); f.remove("ckpt-4.index") },
 		found: "index-lost state-gone", again: 1},
 	{name: "index gone, and parity", damage: func(f folder) { trainParity(f.t, f.Dir, 2); f.remove("ckpt-4.index"); f.age() },
-		found: "half-removed", left: "half-removed"},
+		found: "index-lost", again: 1},
+	{name: "index and state file gone, and parity", damage: func(f folder) {
+		trainParity(f.t, f.Dir, 2)
+		f.remove("ckpt-5.index", "checkpoint")
+		f.age()
+	}, found: "index-lost state-missing", again: 1},
+	{name: "index of the newest and state file gone", damage: func(f folder) { f.remove(index3, "checkpoint"); f.age() },
+		found: "index-lost state-missing", left: "index-lost"},
+	{name: "index of the newest gone and state file empty", damage: func(f folder) {
+		f.remove(index3)
+		f.write("checkpoint", "")
+		f.age()
+	}, found: "index-lost state-broken", left: "index-lost"},
+	{name: "all indexes and the state file gone", damage: func(f folder) {
+		f.remove("ckpt-1.index", "ckpt-2.index", index3, "checkpoint")
+		f.age()
+	}, found: "index-lost index-lost index-lost", left: "index-lost index-lost index-lost"},
+	{name: "all indexes and the state file gone, and parity", damage: func(f folder) {
+		trainParity(f.t, f.Dir, 1)
+		f.remove("ckpt-1.index", "ckpt-2.index", index3, "ckpt-4.index", "checkpoint")
+		f.age()
+	}, found: "index-lost index-lost index-lost index-lost", again: 1},
 	{name: "parity alone", damage: func(f folder) {
 		trainParity(f.t, f.Dir, 2)
 		f.remove("ckpt-4.index", "ckpt-4.data-00000-of-00001", "ckpt-4.receipt.json")

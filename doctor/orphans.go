@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -18,19 +17,28 @@ import (
 
 // checkOrphans looks at files of checkpoints that have no index.
 func (x *examiner) checkOrphans(ctx context.Context) error {
+	judged, err := checkpoint.Orphans(ctx, x.dir)
+	if err != nil {
+		return err
+	}
+	orphans := make(map[string]checkpoint.Orphan)
+	for _, o := range judged {
+		orphans[o.Path] = o
+	}
 	for _, p := range slices.Sorted(maps.Keys(x.sets)) {
 		s := x.sets[p]
-		if s.Index != nil || !filename.OfDirectory(p) {
-			continue
+		if rec := x.sets[filename.Recovery(p)]; s.Index != nil || !filename.OfDirectory(p) || rec != nil && rec.Complete() {
+			continue // or it is an interrupted overwrite's
 		}
-		if err := x.checkOrphan(ctx, s); err != nil {
+		if err := x.checkOrphan(ctx, s, orphans); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (x *examiner) checkOrphan(ctx context.Context, s *shelf.Set) error {
+func (x *examiner) checkOrphan(ctx context.Context, s *shelf.Set, judged map[string]checkpoint.Orphan) error {
+	o, ours := judged[s.Path]
 	switch {
 	case len(s.Data) == 0 && (x.isValid(s.Path) || x.bad[s.Path]):
 		// The receipt of a checkpoint of TensorFlow 1 that somebody marked.
@@ -38,10 +46,10 @@ func (x *examiner) checkOrphan(ctx context.Context, s *shelf.Set) error {
 		x.orphanedParity(s)
 	case len(s.Data) == 0:
 		x.orphanedReceipt(s)
-	case s.Receipt == nil:
+	case !ours:
 		x.orphanedData(s)
 	default:
-		return x.withoutIndex(ctx, s)
+		return x.withoutIndex(ctx, s, o)
 	}
 	return nil
 }
@@ -81,68 +89,64 @@ func (x *examiner) orphanedData(s *shelf.Set) {
 	x.find(f)
 }
 
-// withoutIndex is about data files whose receipt says that they are ours: left
-// by a removal, which takes the index first, or by a save, which gives it last.
-// No removal of ours takes what is pinned, kept or the latest; then the index was
-// lost in another way, and may be brought back, perhaps by parity.
-func (x *examiner) withoutIndex(ctx context.Context, s *shelf.Set) error {
-	r, ok := x.receipts[s.Path]
-	if !ok || !saysSo(r, s) {
-		x.orphanedData(s)
+// withoutIndex is about data files that are ours: left by a removal, which takes
+// the index first, or by a save, which gives it last; or their index was lost.
+// Which of these package checkpoint tells, by which a manager's tidying goes, too.
+func (x *examiner) withoutIndex(ctx context.Context, s *shelf.Set, o checkpoint.Orphan) error {
+	if o.Fate == checkpoint.OrphanLeftover {
+		f := x.leftover(HalfRemoved, namesOf(s)...)
+		f.Path = s.Path
+		f.What = s.Path + " has data files and a receipt, and no index"
+		f.Why = "the receipt says that they are ours; " + o.Why
+		x.find(f)
 		return nil
 	}
-	f := x.leftover(HalfRemoved, namesOf(s)...)
-	f.Path = s.Path
-	f.What = s.Path + " has data files and a receipt, and no index"
-	f.Why = "the receipt says that they are ours: a removal or a save ended half-way"
-	why := x.whyLost(s.Path, r)
-	if why != "" {
-		f = Finding{Kind: IndexLost, Severity: Problem, Path: s.Path, Files: namesOf(s), step: stepLeftovers,
-			What: "the index of " + s.Path + " is gone", Why: "nothing of ours removes it: " + why,
-			Fix: "nothing: bring " + s.Path + ".index back from where it was copied to; the data files are left as they are",
-			Err: &fs.PathError{Op: "open", Path: s.Path + ".index", Err: fs.ErrNotExist}}
+	f := Finding{Kind: IndexLost, Severity: Problem, Path: s.Path, Files: namesOf(s), step: stepLeftovers,
+		What: "the index of " + s.Path + " is gone", Why: "nothing of ours removes it: " + o.Why,
+		Fix: "nothing: bring " + s.Path + ".index back from where it was copied to; the data files are left as they are",
+		Err: &fs.PathError{Op: "open", Path: s.Path + ".index", Err: fs.ErrNotExist}}
+	if o.Fate == checkpoint.OrphanUnclear {
+		f.Why = o.Why
+		if !x.old(f.Files...) {
+			f.Severity, f.Why = Note, "somebody may just be writing it: the youngest file is less than an hour old"
+		}
 	}
-	repair := f
-	if err := x.byParity(ctx, &repair); err != nil {
+	if err := x.byParity(ctx, &f); err != nil {
 		return err
 	}
-	switch mendable := repair.step == stepRepair; {
-	case mendable && why != "":
-		f = repair
-	case mendable: // rules do not want it, or nobody was told of it; and yet it is whole
-		f.Severity, f.Fixable = Warning, false
-		f.Fix = "nothing: its parity has the index, so that it could be restored. The next save of a manager removes it"
+	if repair := f.mend; repair != nil {
+		f.mend = func(ctx context.Context) error {
+			if err := repair(ctx); err != nil {
+				return err
+			}
+			return x.unpinFound(ctx, s.Path)
+		}
 	}
 	x.find(f)
 	return nil
 }
 
-// whyLost says why a checkpoint without index was not removed by rules, nor
-// never finished; "" if it may have been.
-func (x *examiner) whyLost(p string, r checkpoint.Receipt) string {
-	switch {
-	case p == x.latest:
-		return "the state file names it as the latest"
-	case r.Pinned != "":
-		return "it is pinned"
-	case r.Kept != "":
-		return "it is kept: " + r.Kept
-	case r.Retained != "":
-		return "it is kept: " + r.Retained
-	}
-	return ""
-}
-
-// saysSo reports whether a receipt lists the data files that are there, by
-// name and size.
-func saysSo(r checkpoint.Receipt, s *shelf.Set) bool {
-	for _, d := range s.Data {
-		same := func(f checkpoint.ReceiptFile) bool { return f.Name == path.Base(d.Name) && f.Size == d.Size }
-		if !slices.ContainsFunc(r.Files, same) {
-			return false
+// pinOrphans pins what may have lost its index, before a new state file makes it
+// look like a save that was never acknowledged.
+func (x *examiner) pinOrphans(ctx context.Context) error {
+	orphans, err := checkpoint.Orphans(ctx, x.dir)
+	for _, o := range orphans {
+		r, readable := x.receipts[o.Path]
+		if err == nil && o.Fate != checkpoint.OrphanLeftover && readable && r.Pinned == "" {
+			err = x.pinLost(ctx, o.Path)
 		}
 	}
-	return true
+	return err
+}
+
+// unpinFound takes the pin away that kept what was left of a checkpoint whose
+// index is back.
+func (x *examiner) unpinFound(ctx context.Context, p string) error {
+	r, err := checkpoint.ReadReceipt(ctx, x.place, p)
+	if err != nil || !strings.HasPrefix(r.Pinned, checkpoint.PinnedIndexLost) {
+		return unlessDamage(err)
+	}
+	return checkpoint.Unpin(ctx, x.place, p)
 }
 
 // leftover is a finding about files of ours that Fix removes if they are old.

@@ -57,6 +57,9 @@ func (x *examiner) aboutState(kind Kind, s checkpoint.State) Finding {
 		if err := x.keep(ctx, filename.State); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		if err := x.pinOrphans(ctx); err != nil {
+			return err
+		}
 		return checkpoint.WriteState(ctx, x.dir, s)
 	}
 	return f

@@ -60,6 +60,15 @@ func (p *protected) end() ([]shelf.File, error) {
 	return []shelf.File{{Name: path.Base(p.name), Size: size, CRC32C: sum}}, nil
 }
 
+// indexLast are the waves of a checkpoint that is new: the index, which makes it
+// one, and then its parity. Where that is there, the index was (shelf.InWaves).
+func (o *output) indexLast() [][]storage.Pending {
+	if o.indexParity == nil {
+		return [][]storage.Pending{{o.index}}
+	}
+	return [][]storage.Pending{{o.index}, {o.indexParity}}
+}
+
 // bulk are all files but index and receipt.
 func (o *output) bulk() []storage.Pending {
 	if o.indexParity == nil {

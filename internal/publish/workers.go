@@ -142,11 +142,12 @@ func (w *Writing) publishLed(ctx context.Context, out *output, all [][]written) 
 // replaces reports whether there is a checkpoint of this path.
 func (w *Writing) replaces() bool { return w.main != nil && w.main.Index != nil }
 
-// publishAround publishes the receipt before, and the index after all data.
+// publishAround publishes the receipt before, and the index after all data. The
+// parity of the index comes after that, unless there was one before.
 func (w *Writing) publishAround(ctx context.Context, out *output, failed error) error {
 	if failed == nil {
 		first := []storage.Pending{out.receipt}
-		if out.indexParity != nil {
+		if out.indexParity != nil && w.replaces() {
 			first = append(first, out.indexParity)
 		}
 		failed = storage.CommitAll(ctx, w.Dir, first)
@@ -154,7 +155,10 @@ func (w *Writing) publishAround(ctx context.Context, out *output, failed error) 
 	if err := w.publishData(ctx, out, failed); err != nil {
 		return err
 	}
-	return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.index})
+	if w.replaces() {
+		return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.index})
+	}
+	return storage.CommitAll(ctx, w.Dir, out.indexLast()...)
 }
 
 // collect puts together what the workers have written.

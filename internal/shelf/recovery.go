@@ -37,9 +37,10 @@ func Settle(ctx context.Context, dir storage.Dir, main, rec *Set, told Told) err
 	if rec == nil {
 		return nil
 	}
-	// An overwrite never takes the index away: without it, somebody who knows
-	// nothing of recovery sets has removed the checkpoint.
-	if main != nil && main.Index != nil && rec.Complete() {
+	// An overwrite never takes the index away: without it and without data,
+	// somebody who knows nothing of recovery sets has removed the checkpoint. With
+	// data the index was lost, and what is aside is all that can be restored.
+	if main != nil && (main.Index != nil || len(main.Data) > 0) && rec.Complete() {
 		files, err := described(ctx, dir, main, told)
 		if err != nil {
 			return err
@@ -68,12 +69,35 @@ func Link(ctx context.Context, dir storage.Dir, s *Set) error {
 // recoveryName returns the second name of a file of the checkpoint path.
 func recoveryName(path, name string) string { return filename.Recovery(path) + name[len(path):] }
 
-// Remove removes the files of a set, the index first.
+// Remove removes the files of a set, the index before all but its parity.
 func Remove(ctx context.Context, dir storage.Dir, s *Set) error {
 	if s.Index == nil {
 		return storage.RemoveAll(ctx, dir, s.Others())
 	}
-	return storage.RemoveAll(ctx, dir, []string{s.Index.Name}, s.Others())
+	return storage.RemoveAll(ctx, dir, InWaves([]string{s.Index.Name}, s.Others())...)
+}
+
+// InWaves returns the files of checkpoints in the order of their removal: the
+// indexes before the others. The parity of an index goes even before that, as it
+// is published after it: so no removal and no save that is cut short leaves it
+// behind, and where it is without its index, that was lost.
+func InWaves(indexes, others []string) [][]string {
+	beside := make(map[string]bool)
+	for _, name := range indexes {
+		beside[filename.OfParity(name)] = true
+	}
+	var parity, rest []string
+	for _, name := range others {
+		if beside[name] {
+			parity = append(parity, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	if len(parity) == 0 {
+		return [][]string{indexes, rest}
+	}
+	return [][]string{parity, indexes, rest}
 }
 
 // dropOld removes the recovery set, and before it those data files in place

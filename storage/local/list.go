@@ -140,13 +140,19 @@ func (l *lister) entry(in string, e fs.DirEntry) bool {
 
 // file yields one file. Its size is read after its name, so that it may be that
 // of a newer file of the same name, but never one of nothing committed.
+//
+// A link to nothing is there, as one that has no bytes: that a store is not
+// mounted is no reason to take what it holds for removed. Who opens it is told.
 func (l *lister) file(name string, e fs.DirEntry) bool {
 	info, err := e.Info()
-	if err == nil && e.Type()&fs.ModeSymlink != 0 {
+	if link := info; err == nil && e.Type()&fs.ModeSymlink != 0 {
 		info, err = l.d.fsys.Stat(filepath.Join(l.d.root, filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) || leadsNowhere(err) {
+			return l.alive() && l.yield(storage.Info{Name: name, ModTime: link.ModTime()}, nil)
+		}
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist), leadsNowhere(err): // removed meanwhile, or a link to nothing
+	case errors.Is(err, fs.ErrNotExist), leadsNowhere(err): // removed meanwhile
 		return true
 	case err != nil:
 		return l.stop(l.d.failed("list", filepath.Join(l.d.root, filepath.FromSlash(name)), err))
