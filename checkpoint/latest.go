@@ -16,7 +16,28 @@ import (
 // counts as there: who restores it gets an error that says so. A directory without any is an
 // error that wraps fs.ErrNotExist. (TensorFlow: tf.train.latest_checkpoint)
 func Latest(ctx context.Context, dir storage.Dir) (path string, err error) {
-	return latest(ctx, dir, hasData)
+	p, err := latest(ctx, dir, hasData)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if lost, failed := lostInstead(ctx, dir, p); lost != "" || failed != nil {
+		return lost, failed
+	}
+	return p, err
+}
+
+// lostInstead returns what lost its index and is newer than p, which Latest
+// would return, "" if nothing is.
+func lostInstead(ctx context.Context, dir storage.Dir, p string) (string, error) {
+	s, err := readIfUsable(ctx, dir)
+	if named, _, ok := filename.Local(s.ModelCheckpointPath); err != nil || ok && p != "" && named == p {
+		return "", err
+	}
+	c, err := takeCensus(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	return c.lostInstead(ctx, p)
 }
 
 // latestThere is Latest for those who follow a directory at work: what has no

@@ -63,15 +63,11 @@ const PinnedIndexLost = "its index was lost"
 // Of the others a removal by the rules may have left what is older than a whole
 // checkpoint. Where none is whole, what was saved after another is a loss.
 func Orphans(ctx context.Context, dir storage.Dir) ([]Orphan, error) {
-	text, err := readBounded(ctx, dir, filename.State, maxState)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
-		return nil, err
-	}
-	sets, err := shelf.Scan(ctx, dir, "")
+	c, err := takeCensus(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	return newCensus(dir, sets, text).orphans(ctx, filename.OfDirectory)
+	return c.orphans(ctx, filename.OfDirectory)
 }
 
 // census is a look at the checkpoints of a directory.
@@ -81,6 +77,7 @@ type census struct {
 	state  ledger.State
 	latest string          // what the state file names, "" if there is no usable one
 	newest map[string]born // by name: the newest whole checkpoint
+	before map[string]bool // what orphans were saved after
 }
 
 // born is how a checkpoint came to be, as its receipt tells.
@@ -89,6 +86,15 @@ type born struct {
 	number, count int64  // count is -1 if nobody tells
 	time          time.Time
 	latest        bool // by the state file
+}
+
+func takeCensus(ctx context.Context, dir storage.Dir) (*census, error) {
+	text, err := readBounded(ctx, dir, filename.State, maxState)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
+		return nil, err
+	}
+	sets, err := shelf.Scan(ctx, dir, "")
+	return newCensus(dir, sets, text), err
 }
 
 func newCensus(dir storage.Dir, sets shelf.Sets, state []byte) *census {
@@ -160,9 +166,10 @@ func (c *census) fate(ctx context.Context, s *shelf.Set, r Receipt) (OrphanFate,
 	if err != nil {
 		return OrphanUnclear, "", err
 	}
+	if whole.path == "" && isNumbered(s.Path) {
+		return c.allThatIsLeft(ctx, r)
+	}
 	switch {
-	case whole.path == "" && isNumbered(s.Path) && (r.After == nil || *r.After != ""):
-		return OrphanLost, "no checkpoint of its name is whole, and it was not the first", nil
 	case whole.path != "" && begun:
 		return OrphanLeftover, "the state file does not know of it yet: a save ended half-way", nil
 	case r.Pinned != "":
@@ -173,6 +180,41 @@ func (c *census) fate(ctx context.Context, s *shelf.Set, r Receipt) (OrphanFate,
 		return OrphanLeftover, "a removal or a save ended half-way: " + whole.path + " is newer, and whole", nil
 	}
 	return OrphanUnclear, "a save ended half-way, or the index was lost: nothing newer is whole", nil
+}
+
+// allThatIsLeft is about an orphan where no checkpoint of its name is whole. The
+// first save of all may have been cut short; what came after another, or before
+// one, tells that there was one.
+func (c *census) allThatIsLeft(ctx context.Context, r Receipt) (OrphanFate, string, error) {
+	if err := c.chain(ctx); err != nil {
+		return OrphanUnclear, "", err
+	}
+	if r.After == nil || *r.After != "" || c.before[r.Path] {
+		return OrphanLost, "no checkpoint of its name is whole, and there was one", nil
+	}
+	return OrphanUnclear, "the first save ended half-way, or its index was lost", nil
+}
+
+// chain finds out what orphans were saved after: that was acknowledged.
+func (c *census) chain(ctx context.Context) error {
+	if c.before != nil {
+		return nil
+	}
+	before := make(map[string]bool)
+	for p := range c.sets {
+		if !c.isOrphan(p) {
+			continue
+		}
+		r, _, err := readMarks(ctx, c.dir, p)
+		if err != nil {
+			return err
+		}
+		if r.After != nil {
+			before[*r.After] = true
+		}
+	}
+	c.before = before
+	return nil
 }
 
 func isNumbered(p string) bool { _, _, is := filename.SplitNumber(p); return is }
@@ -294,6 +336,24 @@ func (w born) newerThan(r Receipt) bool {
 	_, n, numbered := filename.SplitNumber(r.Path)
 	later := !w.time.Before(r.Time) && (!numbered || w.number > n || w.count > r.SaveCounter)
 	return w.path != "" && (numbered && w.latest || later)
+}
+
+// lostInstead returns what lost its index and would be the newest instead of p,
+// "" if nothing would. No p: there is no complete checkpoint.
+func (c *census) lostInstead(ctx context.Context, p string) (string, error) {
+	if name, _, numbered := filename.SplitNumber(p); numbered {
+		lost, _, err := c.lostAbove(ctx, name)
+		return lost, err
+	}
+	if p != "" {
+		return "", nil
+	}
+	list, err := c.orphans(ctx, filename.OfDirectory)
+	list = slices.DeleteFunc(list, func(o Orphan) bool { return o.Fate != OrphanLost })
+	if err != nil || len(list) == 0 {
+		return "", err
+	}
+	return slices.MaxFunc(list, func(a, b Orphan) int { return compareNumbers(a.Path, b.Path) }).Path, nil
 }
 
 // lostAbove returns the newest checkpoint of a name that has lost its index and

@@ -18,7 +18,8 @@ import (
 )
 
 // TestAListingPassesOverLinksThatLeadNowhere: one link to itself kept every
-// listing of its directory from ending well.
+// listing of its directory from ending well. They are there, without a byte, and
+// whoever opens one is told.
 func TestAListingPassesOverLinksThatLeadNowhere(t *testing.T) {
 	root := t.TempDir()
 	in := func(name string) string { return filepath.Join(root, name) }
@@ -39,8 +40,14 @@ func TestAListingPassesOverLinksThatLeadNowhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		names = append(names, info.Name)
+		if info.Name == "file" {
+			continue
+		}
+		if f, err := local.Dir(root).Open(t.Context(), info.Name); err == nil || info.Size != 0 {
+			t.Errorf("Open(%s) = %v, %v, size %d in the listing, want an error and 0", info.Name, f, err, info.Size)
+		}
 	}
-	if want := []string{"file"}; !slices.Equal(names, want) {
+	if want := []string{"a", "b", "file", "long", "self", "through"}; !slices.Equal(names, want) {
 		t.Errorf("List = %q, want %q", names, want)
 	}
 }

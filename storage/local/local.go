@@ -16,7 +16,9 @@
 // systems are made of them. Nothing is written or removed through one: a commit
 // or removal concerns the link and not what it points to, and is refused when a
 // directory below the Dir's own is a link. List does not descend into linked
-// directories, and passes over what is no regular file.
+// directories, and passes over what is no regular file, but for links that lead
+// nowhere: those are listed without a byte, since what they lead to may only not
+// be mounted, and opening one is an error.
 package local
 
 import (
