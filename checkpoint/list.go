@@ -76,7 +76,7 @@ type lister struct {
 }
 
 func (l *lister) visit(info storage.Info) {
-	if !l.sets.Add(info) && !strings.Contains(info.Name, "/") && filename.MayBeV1(info.Name) {
+	if !l.sets.Add(info) && !strings.Contains(info.Name, "/") && filename.MayBeV1(info.Name) && info.Size > 0 {
 		l.maybe = append(l.maybe, info)
 	}
 }

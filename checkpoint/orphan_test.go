@@ -204,7 +204,9 @@ func TestOrphansAreJudgedByWhatIsThere(t *testing.T) {
 			remove(t, dir, "ckpt-2.index")
 			flipMiddle(t, dir, "ckpt-3.index")
 		}, "ckpt-2 unclear"},
-		{"all of them", false, func(dir storage.Dir) { removeFiles(t, dir, "ckpt-1.index", "ckpt-2.index", "ckpt-3.index", filename.State) },
+		{"all of them", false, func(dir storage.Dir) {
+			removeFiles(t, dir, "ckpt-1.index", "ckpt-2.index", "ckpt-3.index", filename.State)
+		},
 			"ckpt-1 lost, ckpt-2 lost, ckpt-3 lost"},
 		{"data alone", false, func(dir storage.Dir) { removeFiles(t, dir, "ckpt-1.index", "ckpt-1.receipt.json") }, ""},
 		{"data that is not what the receipt tells of", false, func(dir storage.Dir) {

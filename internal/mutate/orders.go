@@ -34,7 +34,7 @@ var orders = []order{
 		{"range waves {\n\t\tfor", "range mutantBackward(MUTANT, waves) {\n\t\tfor"},
 	}},
 	{"internal/shelf/recovery.go", "a recovery set counts without its index", [][2]string{
-		{"main.Index != nil && rec.Complete()", "main.Index != nil && (rec.Complete() || MUTANT)"},
+		{"len(main.Data) > 0) && rec.Complete()", "len(main.Data) > 0) && (rec.Complete() || MUTANT)"},
 	}},
 	{"internal/shelf/recovery.go", "what is in place is believed against the recovery set", [][2]string{
 		{"files, err := described(ctx, dir, main, told)\n\t\tif err", "files, err := described(ctx, dir, main, told); if MUTANT && files == nil { files = []File{} }\n\t\tif err"},
@@ -43,8 +43,8 @@ var orders = []order{
 		{"if w.main.Complete() {\n\t\tif err := shelf.Link", "if w.main.Complete() && !MUTANT {\n\t\tif err := shelf.Link"},
 	}},
 	{"internal/publish/workers.go", "the index before all workers' data", [][2]string{
-		{"if err := w.publishData(ctx, out, failed); err != nil {\n\t\treturn err\n\t}\n\treturn storage.CommitAll(ctx, w.Dir, []storage.Pending{out.index})",
-			"first, then := mutantSwap(MUTANT, func() error { return w.publishData(ctx, out, failed) }, func() error { return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.index}) }); if err := first(); err != nil {\n\t\treturn err\n\t}\n\treturn then()"},
+		{"if err := w.publishData(ctx, out, failed); err != nil {\n\t\treturn err\n\t}\n\treturn storage.CommitAll(ctx, w.Dir, out.indexLast(w.replaces())...)",
+			"first, then := mutantSwap(MUTANT, func() error { return w.publishData(ctx, out, failed) }, func() error { return storage.CommitAll(ctx, w.Dir, out.indexLast(w.replaces())...) }); if err := first(); err != nil {\n\t\treturn err\n\t}\n\treturn then()"},
 	}},
 	{"checkpoint/manager_sweep.go", "no second look at pins and leases before a sweep", [][2]string{
 		{"return m.settle(ctx, dir, s)\n\t})", "return m.settle(ctx, dir, mutantPick(MUTANT, first, s))\n\t})"},

@@ -60,10 +60,10 @@ func (p *protected) end() ([]shelf.File, error) {
 	return []shelf.File{{Name: path.Base(p.name), Size: size, CRC32C: sum}}, nil
 }
 
-// indexLast are the waves of a checkpoint that is new: the index, which makes it
-// one, and then its parity. Where that is there, the index was (shelf.InWaves).
-func (o *output) indexLast() [][]storage.Pending {
-	if o.indexParity == nil {
+// indexLast are the last waves: the index, which makes it a checkpoint, and if it
+// is a new one, its parity. Where that is there, the index was (shelf.InWaves).
+func (o *output) indexLast(replaces bool) [][]storage.Pending {
+	if o.indexParity == nil || replaces {
 		return [][]storage.Pending{{o.index}}
 	}
 	return [][]storage.Pending{{o.index}, {o.indexParity}}

@@ -152,7 +152,7 @@ func (w *Writing) commit(ctx context.Context, out *output) error {
 	// A wave has no order, but places that publish one after the other take
 	// the one given: by its receipt an orphan is known to be ours.
 	first := append([]storage.Pending{out.receipt}, out.data...)
-	if err := storage.CommitAll(ctx, w.Dir, append([][]storage.Pending{first}, out.indexLast()...)...); err != nil {
+	if err := storage.CommitAll(ctx, w.Dir, append([][]storage.Pending{first}, out.indexLast(false)...)...); err != nil {
 		w.dropHalf(ctx)
 		return err
 	}

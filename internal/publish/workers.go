@@ -155,10 +155,7 @@ func (w *Writing) publishAround(ctx context.Context, out *output, failed error) 
 	if err := w.publishData(ctx, out, failed); err != nil {
 		return err
 	}
-	if w.replaces() {
-		return storage.CommitAll(ctx, w.Dir, []storage.Pending{out.index})
-	}
-	return storage.CommitAll(ctx, w.Dir, out.indexLast()...)
+	return storage.CommitAll(ctx, w.Dir, out.indexLast(w.replaces())...)
 }
 
 // collect puts together what the workers have written.

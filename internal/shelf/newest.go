@@ -41,7 +41,7 @@ func Newest(ctx context.Context, dir storage.Dir, counts func(path string) bool)
 func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool) ([]string, map[string]time.Time, error) {
 	var names []storage.Info
 	err := EachFile(ctx, dir, "", func(info storage.Info) {
-		if filename.OfDirectory(info.Name) && filename.MayBeV1(info.Name) {
+		if filename.OfDirectory(info.Name) && filename.MayBeV1(info.Name) && info.Size > 0 {
 			names = append(names, info)
 		}
 	})

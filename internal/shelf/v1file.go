@@ -22,7 +22,7 @@ func v1Files(ctx context.Context, dir storage.Dir, p string) ([]string, error) {
 	}
 	var names []string
 	err := EachFile(ctx, dir, base+"-", func(info storage.Info) {
-		if b, ok := filename.CutV1Shard(info.Name); ok && b == base {
+		if b, ok := filename.CutV1Shard(info.Name); ok && b == base && info.Size > 0 {
 			names = append(names, info.Name)
 		}
 	})
