@@ -48,7 +48,8 @@ const PinnedIndexLost = "its index was lost"
 
 // Orphans judges what dir holds of checkpoints without index, by path. A
 // manager's tidying and package doctor go by it. Files that do not show that
-// they are ours are left out: they may be TensorFlow's, just being written.
+// they are ours are left out: they may be TensorFlow's, just being written. So are
+// those whose receipt or parity cannot be read this time.
 //
 // What tells a lost index from a save or a removal that was cut short:
 //
@@ -67,17 +68,19 @@ func Orphans(ctx context.Context, dir storage.Dir) ([]Orphan, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.lenient = true
 	return c.orphans(ctx, filename.OfDirectory)
 }
 
 // census is a look at the checkpoints of a directory.
 type census struct {
-	dir    storage.Dir
-	sets   shelf.Sets
-	state  ledger.State
-	latest string          // what the state file names, "" if there is no usable one
-	newest map[string]born // by name: the newest whole checkpoint
-	before map[string]bool // what orphans were saved after
+	dir     storage.Dir
+	sets    shelf.Sets
+	state   ledger.State
+	latest  string          // what the state file names, "" if there is no usable one
+	newest  map[string]born // by name: the newest whole checkpoint
+	before  map[string]bool // what orphans were saved after
+	lenient bool            // what cannot be read is left out
 }
 
 // born is how a checkpoint came to be, as its receipt tells.
@@ -89,8 +92,9 @@ type born struct {
 }
 
 func takeCensus(ctx context.Context, dir storage.Dir) (*census, error) {
+	// A state file that cannot be read tells nothing, as a broken one.
 	text, err := readBounded(ctx, dir, filename.State, maxState)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && unlessIO(err) != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
 	sets, err := shelf.Scan(ctx, dir, "")
@@ -114,8 +118,10 @@ func (c *census) orphans(ctx context.Context, counts func(path string) bool) ([]
 			continue
 		}
 		o, ours, err := c.judge(ctx, c.sets[p])
-		if err != nil {
+		if ended := ctx.Err(); err != nil && (!c.lenient || ended != nil) {
 			return nil, err
+		} else if err != nil {
+			continue
 		}
 		if ours {
 			list = append(list, o)
@@ -284,8 +290,8 @@ func (c *census) newestWhole(ctx context.Context, p string) (born, error) {
 			}
 			break
 		}
-		if !isDamage(err) && unlessIO(err) != nil {
-			return born{}, err
+		if ended := ctx.Err(); ended != nil {
+			return born{}, ended
 		}
 	}
 	c.newest[name] = w

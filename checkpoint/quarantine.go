@@ -216,10 +216,21 @@ func (q *quarantine) confirm(ctx context.Context, p string) (cause, err error) {
 	case s == nil:
 		return nil, fmt.Errorf("%w: %w", errGone, cause)
 	case s.Complete():
-		return nil, fmt.Errorf("a file cannot be opened that a listing shows: %v", cause)
+		return nil, &unopened{cause}
 	}
 	return cause, nil
 }
+
+// unopened is why nobody can judge what is there and cannot be opened: a link,
+// say, to a store that is not mounted. It may be whole, and stays.
+type unopened struct{ err error }
+
+func (u *unopened) Error() string {
+	return "a file cannot be opened that a listing shows: " + u.err.Error()
+}
+
+// Is reports that this is no failure and no damage, but nothing that can be done.
+func (u *unopened) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // move is steps 1 to 4, when no pin or lease can come in between.
 func (q *quarantine) move(ctx context.Context, p string, cause error) (string, error) {

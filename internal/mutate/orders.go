@@ -52,10 +52,16 @@ var orders = []order{
 	{"checkpoint/manager_sweep.go", "the time of the last preserved one is not made durable", [][2]string{
 		{"write = storage.WriteFile\n", "write = mutantPick(MUTANT, storage.WriteFileSoon, storage.WriteFile)\n"},
 	}},
-	{"checkpoint/manager_tidy.go", "a pinned one that lost its index is removed", [][2]string{
-		{`r.Pinned != "" || r.Kept != ""`, `(r.Pinned != "" || r.Kept != "") && !MUTANT`},
+	{"checkpoint/orphan.go", "a pinned one that lost its index is removed", [][2]string{
+		{`case r.Pinned != "":`, `case r.Pinned != "" && !MUTANT:`},
 	}},
-	{"checkpoint/manager_tidy.go", "data of other sizes than the receipt's is removed", [][2]string{
+	{"checkpoint/orphan.go", "what parity could bring back is removed", [][2]string{
+		{"is || err != nil {", "is && !MUTANT || err != nil {"},
+	}},
+	{"checkpoint/orphan.go", "data is removed though nothing newer is whole", [][2]string{
+		{"case whole.newerThan(r):", "case whole.newerThan(r) || MUTANT:"},
+	}},
+	{"checkpoint/orphan.go", "data of other sizes than the receipt's is removed", [][2]string{
 		{"!ok || f.Size != d.Size", "(!ok || f.Size != d.Size) && !MUTANT"},
 	}},
 	{"checkpoint/quarantine.go", "the index is put aside first", [][2]string{

@@ -24,7 +24,7 @@ var targets = []target{
 	{files: []string{"internal/dirlock/*.go"}, calls: append([]string{"Unlock"}, flushing...)},
 	{files: []string{"internal/fence/*.go"}, calls: append([]string{"enter", "leave", "may", "renew", "withdraw", "lastBreath"}, flushing...)},
 	{
-		files: []string{"checkpoint/manager*.go", "checkpoint/plainsave.go", "checkpoint/remove*.go", "checkpoint/pin.go", "checkpoint/reject.go", "checkpoint/state.go", "checkpoint/lease*.go"},
+		files: []string{"checkpoint/manager*.go", "checkpoint/orphan.go", "checkpoint/plainsave.go", "checkpoint/remove*.go", "checkpoint/pin.go", "checkpoint/reject.go", "checkpoint/state.go", "checkpoint/lease*.go"},
 		calls: append([]string{"Free", "stillThere", "unlist", "record"}, flushing...),
 	},
 	{
