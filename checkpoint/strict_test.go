@@ -76,6 +76,7 @@ type power struct {
 	foreign []acked               // not the manager's, to be left alone
 	kills   bool                  // no power cuts, only the end of the process
 	journal bool                  // names reach the disk in order
+	large   bool                  // data files go past the system's cache
 	disk    *vfstest.Strict
 	dir     storage.Dir
 	now     *clock
@@ -144,8 +145,11 @@ func weights(serial float32) []float32 {
 // objects returns what the scenarios save.
 func (p *power) objects() (*Checkpoint, *variableF) {
 	v := variable(weights(-1)...)
-	o := p.ckpt
-	return New(nil, Objects{"v": v}, &o), v
+	o, objects := p.ckpt, Objects{"v": v}
+	if p.large {
+		objects["large"] = largeVariable()
+	}
+	return New(nil, objects, &o), v
 }
 
 // open opens a manager, as a new process does.
