@@ -24,6 +24,7 @@ func TestPromisesOfWrappers(t *testing.T) {
 		"Sub of Sub":         func() storage.Dir { return storage.Sub(storage.Sub(mem.Dir(), "a"), "b") },
 		"Sub of a disk's":    func() storage.Dir { return storage.Sub(local.Dir(t.TempDir()), "s") },
 		"WithTrace":          func() storage.Dir { return storage.WithTrace(mem.Dir(), func(string) {}) },
+		"WithLease":          func() storage.Dir { return storage.WithLease(mem.Dir(), nil) },
 		"WithTrace of Sub of WithTrace": func() storage.Dir {
 			quiet := func(string) {}
 			return storage.WithTrace(storage.Sub(storage.WithTrace(plain{mem.Dir()}, quiet), "s"), quiet)
