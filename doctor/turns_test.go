@@ -1,0 +1,108 @@
+package doctor_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ckpt-dev/ckpt/doctor"
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
+)
+
+// turning is a Dir that knows whether it is somebody's turn.
+type turning struct {
+	storage.Dir
+	mu  sync.Mutex
+	in  int
+	out []string // what was changed in nobody's turn
+}
+
+func (d *turning) Lock(ctx context.Context, name string) (storage.Held, error) {
+	held, err := storage.Lock(ctx, d.Dir, name)
+	if err != nil {
+		return nil, err
+	}
+	return turnHeld{held, d}, nil
+}
+
+type turnHeld struct {
+	storage.Held
+	d *turning
+}
+
+func (h turnHeld) Turn(ctx context.Context) (func(), error) {
+	end, err := h.Held.Turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.d.count(1)
+	return func() { h.d.count(-1); end() }, nil
+}
+
+func (d *turning) count(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.in += n
+}
+
+func (d *turning) tell(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	verb, _, _ := strings.Cut(line, " ")
+	switch verb {
+	case "create", "publish", "commit", "remove", "link", "new":
+		if d.in == 0 {
+			d.out = append(d.out, line)
+		}
+	}
+}
+
+// TestNothingIsMendedOutOfTurn: managers of the same process share the lock.
+//
+// Proves D22, D26.
+func TestNothingIsMendedOutOfTurn(t *testing.T) {
+	for name, damage := range illnesses {
+		d := &turning{Dir: local.DirOn(ill(t, damage), strictRoot)}
+		f := folder{t: t, Dir: storage.WithTrace(d, d.tell)}
+		if after := f.fix(f.examine(nil), nil); len(after.Mended) < 5 {
+			t.Errorf("%s: mended %q", name, kinds(after.Mended))
+		}
+		if len(d.out) > 0 {
+			t.Errorf("%s: done in nobody's turn: %q", name, d.out)
+		}
+	}
+}
+
+// TestNothingIsMendedWithoutTheLease: another writer has taken it since.
+//
+// Proves D27.
+func TestNothingIsMendedWithoutTheLease(t *testing.T) {
+	disk := ill(t, illnesses["files"])
+	raw := folder{t: t, Dir: local.DirOn(disk, strictRoot)}
+	whole := raw.restorable()
+	taken := false
+	traced := storage.WithTrace(raw.Dir, func(line string) {
+		if taken || !strings.HasPrefix(line, "publish .ckpt.writers/checkpoint@1") {
+			return
+		}
+		taken = true
+		raw.must(storage.WriteFile(t.Context(), raw.Dir, ".ckpt.writers/checkpoint@2.json", []byte("{}")))
+	})
+	dir := storage.WithLease(traced, &storage.LeaseOptions{TTL: time.Hour})
+	r, err := doctor.Examine(t.Context(), dir, doctor.Impatient(nil))
+	raw.must(err)
+	after, err := r.Fix(t.Context(), nil)
+	if !errors.Is(err, storage.ErrFenced) || !taken {
+		t.Errorf("Fix() = %v, want %v", err, storage.ErrFenced)
+	}
+	if len(after.Mended) > 0 {
+		t.Errorf("mended %q all the same", kinds(after.Mended))
+	}
+	if got := raw.restorable(); !includes(got, whole) {
+		t.Errorf("these can be restored: %v, want %v", got, whole)
+	}
+}
