@@ -106,3 +106,18 @@ func TestNothingIsMendedWithoutTheLease(t *testing.T) {
 		t.Errorf("these can be restored: %v, want %v", got, whole)
 	}
 }
+
+// TestWhatLiesBesideTheSecondLockIsMended: only who takes it removes what
+// dead writers have left there.
+func TestWhatLiesBesideTheSecondLockIsMended(t *testing.T) {
+	f := newFolder(t, 1)
+	// A Dir looks itself, once, where it makes its first file.
+	f.must(storage.WriteFile(t.Context(), f.Dir, ".ckpt.leases/first", nil))
+	f.remove(".ckpt.leases/first")
+	f.write(".ckpt.leases/.ckpt.tmp-1-x", "half")
+	f.age()
+	after := f.fix(f.examine(nil), nil)
+	if len(after.Mended) != 1 || f.all()[".ckpt.leases/.ckpt.tmp-1-x"] != "" {
+		t.Errorf("mended %q, and the file is there: %v", kinds(after.Mended), f.all()[".ckpt.leases/.ckpt.tmp-1-x"] != "")
+	}
+}
