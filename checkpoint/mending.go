@@ -189,12 +189,18 @@ func (m *mending) firstLost() int64 {
 
 // mendable says where there is parity that may undo the damage.
 func mendable(ctx context.Context, dir storage.Dir, path string, err error) error {
-	if !isDamage(err) || storage.CheckName("open", path) != nil {
+	if !isBad(err) || storage.CheckName("open", path) != nil {
 		return err
 	}
-	// That it cannot be looked at is not what the caller asked about.
-	if is, failed := shelf.Exists(ctx, dir, filename.OfParity(tensorbundle.IndexName(path))); !is || failed != nil {
+	if !hasParity(ctx, dir, path) {
 		return err
 	}
-	return fmt.Errorf("%w (it has parity: Repair, or 'ckpt doctor --deep --fix', may mend it)", err)
+	return fmt.Errorf("%w (it has parity: 'ckpt doctor DIR --deep --fix', or Repair, may mend it)", err)
+}
+
+// hasParity reports whether there is parity of a checkpoint. That it cannot be
+// looked at is not what the caller asked about.
+func hasParity(ctx context.Context, dir storage.Dir, path string) bool {
+	is, err := shelf.Exists(ctx, dir, filename.OfParity(tensorbundle.IndexName(path)))
+	return is && err == nil
 }

@@ -15,7 +15,8 @@ import (
 // Pin writes into the receipt of a checkpoint, which path names as Load's
 // does, that no rule may remove it, and why. When Pin returns without error
 // the checkpoint is there, and stays: no manager removes it, be it of another
-// process and about to do just that. One that has no receipt gets one.
+// process and about to do just that. One that has no receipt gets one; a damaged
+// one is replaced, and kept beside as ckpt-7.receipt.json.old-….
 //
 // A pin is about what the checkpoint is now: a save that replaces it, by its
 // number or name, replaces the pin, too. Places with neither locks nor leases
@@ -75,7 +76,7 @@ func markAlone(ctx context.Context, dir storage.Dir, at shelf.Place, change func
 	if err != nil {
 		return err
 	}
-	r, err := receiptToMark(ctx, dir, at)
+	r, damage, err := receiptToMark(ctx, dir, at)
 	if err != nil {
 		return err
 	}
@@ -87,6 +88,11 @@ func markAlone(ctx context.Context, dir storage.Dir, at shelf.Place, change func
 	after, err := r.text()
 	if err != nil || string(before) == string(after) {
 		return err
+	}
+	if damage != nil {
+		if err := keepReceipt(ctx, dir, at.Stored); err != nil {
+			return err
+		}
 	}
 	if err := storage.WriteFile(ctx, dir, ReceiptName(at.Stored), after); err != nil {
 		return err

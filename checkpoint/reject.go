@@ -2,7 +2,9 @@ package checkpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
@@ -20,11 +22,16 @@ func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 		if err != nil {
 			return err
 		}
-		r, err := receiptToMark(ctx, dir, at)
+		r, damage, err := receiptToMark(ctx, dir, at)
 		if err != nil || r.Rejected == reason {
 			return err
 		}
 		r.Rejected = reason
+		if damage != nil {
+			if err := keepReceipt(ctx, dir, at.Stored); err != nil {
+				return err
+			}
+		}
 		return WriteReceipt(ctx, dir, at.Stored, r)
 	})
 	if err != nil {
@@ -35,15 +42,16 @@ func Reject(ctx context.Context, dir storage.Dir, path, reason string) error {
 
 // receiptToMark returns the receipt that a mark goes into. A checkpoint that
 // has none gets one that says nothing else. So does one whose receipt is
-// damaged, but for the pin that may have been there.
-func receiptToMark(ctx context.Context, dir storage.Dir, at shelf.Place) (Receipt, error) {
-	r, damage, err := readMarks(ctx, dir, at.Stored)
+// damaged, but for the pin that may have been there; damage says what is wrong
+// with that, and keepReceipt has to come before it is replaced.
+func receiptToMark(ctx context.Context, dir storage.Dir, at shelf.Place) (r Receipt, damage, err error) {
+	r, damage, err = readMarks(ctx, dir, at.Stored)
 	if err != nil || r.Schema != 0 {
-		return r, err
+		return r, nil, err
 	}
 	sets, err := shelf.Scan(ctx, dir, at.Stored+".")
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, nil, err
 	}
 	r = Receipt{Schema: receiptSchema, Path: at.Path}
 	if damage != nil {
@@ -52,5 +60,20 @@ func receiptToMark(ctx context.Context, dir storage.Dir, at shelf.Place) (Receip
 	if s := sets[at.Stored]; s != nil {
 		r.Time = s.ModTime().UTC()
 	}
-	return r, nil
+	return r, damage, nil
+}
+
+// keepReceipt gives a damaged receipt that is to be replaced a second name, as
+// ckpt doctor does: people may find in it what was lost. The name says what is
+// in it, so that done twice it is the same.
+func keepReceipt(ctx context.Context, dir storage.Dir, stored string) error {
+	name := ReceiptName(stored)
+	_, sum, err := fileSum(ctx, dir, name)
+	if err == nil {
+		err = storage.Link(ctx, dir, name, fmt.Sprintf("%s.old-%08x", name, sum))
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }

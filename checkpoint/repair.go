@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
@@ -33,6 +34,7 @@ type Mended struct {
 
 // Repair makes the damaged files of the checkpoint path again from its parity,
 // which Options.Parity writes: at most one bad block of every eight in a row.
+// A sector that the disk cannot read (EIO) makes a block bad, too.
 // Each is written as a new file that takes the name of the bad one when all is
 // read and verified: what comes of it has to match the index, tensor by tensor.
 //
@@ -44,23 +46,13 @@ func Repair(ctx context.Context, dir storage.Dir, path string, o *RepairOptions)
 		o = new(RepairOptions)
 	}
 	var list []Mended
-	do := func(dir storage.Dir) (err error) {
-		list, err = repair(ctx, dir, path, o.DryRun)
-		return err
-	}
 	var err error
 	if o.DryRun {
-		err = do(dir)
+		list, err = repair(ctx, dir, path, true)
 	} else {
-		err = dirlock.Exclusive(ctx, dir, func(dir storage.Dir) error {
-			err := dirlock.Free(dir, path)
-			if err == nil {
-				err = shelf.SettleAt(ctx, dir, path, receiptFiles)
-			}
-			if err != nil {
-				return err
-			}
-			return do(dir)
+		err = dirlock.Exclusive(ctx, dir, func(dir storage.Dir) (err error) {
+			list, err = repairAlone(ctx, dir, path)
+			return err
 		})
 	}
 	if err != nil {
@@ -69,9 +61,25 @@ func Repair(ctx context.Context, dir storage.Dir, path string, o *RepairOptions)
 	return list, err
 }
 
+// repairAlone is Repair for who holds the writers' lock. dir is Guarded's.
+func repairAlone(ctx context.Context, dir storage.Dir, path string) ([]Mended, error) {
+	if err := dirlock.Free(dir, path); err != nil {
+		return nil, err
+	}
+	if err := shelf.SettleAt(ctx, dir, path, receiptFiles); err != nil {
+		return nil, err
+	}
+	return repair(ctx, dir, path, false)
+}
+
+// isBad reports whether err is of the kind that parity is for: what was read is
+// wrong, or a sector cannot be read. If it can the next time, no harm is done:
+// what is written then is what was there.
+func isBad(err error) bool { return isDamage(err) || errors.Is(err, syscall.EIO) }
+
 func repair(ctx context.Context, dir storage.Dir, path string, dry bool) ([]Mended, error) {
 	wrong := verifyAll(ctx, dir, path)
-	if wrong == nil || !isDamage(wrong) {
+	if !isBad(wrong) {
 		return nil, wrong
 	}
 	r := &repairing{ctx: ctx, dir: dir, path: path, data: make(map[int]*mending)}
@@ -149,7 +157,7 @@ func (r *repairing) match() error {
 		r.index.forget()
 		return nil
 	}
-	if !isDamage(err) {
+	if !isBad(err) {
 		return err
 	}
 	if !r.index.whole() {
@@ -197,7 +205,7 @@ func (r *repairing) fits(b *tensorbundle.Reader) error {
 		if err == nil {
 			continue
 		}
-		if !isDamage(err) {
+		if !isBad(err) {
 			return err
 		}
 		if !r.blame(b, name, err) {

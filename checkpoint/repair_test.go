@@ -311,7 +311,7 @@ func TestARestoreSaysThatThereIsParity(t *testing.T) {
 		flip(t, dir, name, 3, 1)
 		c := New(nil, Objects{"v": variable(make([]float32, 10)...)}, nil)
 		_, err := c.Restore(background(), dir, "ckpt-1")
-		if !errors.Is(err, format.ErrCorrupt) || !strings.HasSuffix(err.Error(), " (it has parity: Repair, or 'ckpt doctor --deep --fix', may mend it)") {
+		if !errors.Is(err, format.ErrCorrupt) || !strings.HasSuffix(err.Error(), " (it has parity: 'ckpt doctor DIR --deep --fix', or Repair, may mend it)") {
 			t.Errorf("%s: Restore() = %v, want ErrCorrupt and the advice", name, err)
 		}
 		remove(t, dir, "ckpt-1.parity-index")

@@ -14,12 +14,16 @@ type hookFile struct {
 
 func (f *hookFile) op(verb string, size int64) Op { return Op{Verb: verb, Path: f.name, Size: size} }
 
+func (f *hookFile) opAt(verb string, p []byte, off int64) Op {
+	return Op{Verb: verb, Path: f.name, Size: int64(len(p)), At: off}
+}
+
 func (f *hookFile) ReadAt(p []byte, off int64) (int, error) {
-	return asked(f.h, f.op("read", int64(len(p))), func() (int, error) { return f.inner.ReadAt(p, off) })
+	return asked(f.h, f.opAt("read", p, off), func() (int, error) { return f.inner.ReadAt(p, off) })
 }
 
 func (f *hookFile) WriteAt(p []byte, off int64) (int, error) {
-	really, err := f.h.ask(f.op("write", int64(len(p))))
+	really, err := f.h.ask(f.opAt("write", p, off))
 	switch {
 	case err == nil:
 		return f.inner.WriteAt(p, off)

@@ -19,6 +19,7 @@ type Op struct {
 	Path string // of the file or directory
 	To   string // the new name, of rename and link
 	Size int64  // bytes, of read, write, truncate and preallocate
+	At   int64  // where in the file, of read and write
 }
 
 // String returns the operation as a line of a trace.
