@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -18,10 +19,11 @@ type LatestValidOptions struct {
 	// Deep reads the data files and verifies every checksum, as Reader.Verify
 	// does. Without it the check is Reader.VerifyQuick's.
 	Deep bool
-	// Quarantine puts the damaged checkpoints aside that are passed over, as
-	// the function Quarantine does, once one is found that is whole. It reads
-	// the data, as with Deep. Where another process holds the writers' lock, or
-	// this one may not write, they stay.
+	// Quarantine mends a damaged checkpoint first if it has parity, as Repair
+	// does, and puts those aside that cannot be mended, as the function
+	// Quarantine does, once one of their name is found that is whole. It reads
+	// the data, as with Deep. Where another process holds the writers' lock,
+	// this one may not write, or the disk is full, they stay as they are.
 	Quarantine bool
 	// Logger is told of each checkpoint that is passed over. Default: nobody.
 	Logger *slog.Logger
@@ -34,7 +36,8 @@ type LatestValidOptions struct {
 // its latest_checkpoint returns what the state file says.
 //
 // One whose receipt is damaged, or tells of other files, is judged without it,
-// by the checksums of all its tensors; that is told to the Logger.
+// by the checksums of all its tensors; that is told to the Logger. One that was
+// mended is valid, and is the last of the list, too: Broken.Mended says so.
 //
 // Where there are checkpoints and none is valid the error is ErrNoneValid;
 // where there are none at all, fs.ErrNotExist. An error of the place itself is
@@ -47,30 +50,95 @@ func LatestValid(ctx context.Context, dir storage.Dir, o *LatestValidOptions) (p
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	for p, err := range newestFirst(ctx, dir) {
-		if err == nil {
-			path, err = verifyAt(ctx, dir, p, o.Deep || o.Quarantine, log)
-		}
-		if err == nil {
-			if o.Quarantine {
-				q := newQuarantine(dir, &QuarantineOptions{Logger: log})
-				return q.afterWalk(ctx, path, passed)
-			}
-			return path, passed, nil
-		}
-		if !isDamage(err) && !errors.Is(err, ErrRejected) {
-			return "", passed, fmt.Errorf("latest valid checkpoint: %w", err)
-		}
-		log.Warn("passed over a checkpoint", "path", p, "err", err)
-		passed = append(passed, Broken{Path: p, Err: err})
+	w := walk{dir: dir, deep: o.Deep || o.Quarantine, log: log}
+	path, passed, err = w.run(ctx)
+	if o.Quarantine && (errors.Is(err, syscall.EIO) || anyDamaged(passed)) {
+		path, passed, err = w.heal(ctx, path, passed, err)
 	}
-	if len(passed) == 0 {
+	for _, b := range passed {
+		if b.Mended == nil {
+			log.Warn("passed over a checkpoint", "path", b.Path, "err", b.Err)
+		}
+	}
+	switch {
+	case err != nil:
+		return "", passed, fmt.Errorf("latest valid checkpoint: %w", err)
+	case path != "":
+		return path, passed, nil
+	case len(passed) == 0:
 		return "", nil, noCheckpoint(dir)
-	}
-	if o.Quarantine {
+	case o.Quarantine:
 		return "", passed, fmt.Errorf("%w\n\tall stay where they are: %w", &NoneValidError{passed}, ErrLastLeft)
 	}
 	return "", passed, &NoneValidError{passed}
+}
+
+// walk is a search for a checkpoint that is valid.
+type walk struct {
+	dir  storage.Dir
+	deep bool
+	log  *slog.Logger
+	q    *quarantine // of who holds the lock; nil: nothing may be changed
+}
+
+// run returns the newest valid checkpoint, "" if there is none.
+func (w *walk) run(ctx context.Context) (path string, passed []Broken, err error) {
+	for p, err := range newestFirst(ctx, w.dir) {
+		if err == nil {
+			path, err = verifyAt(ctx, w.dir, p, w.deep, w.log)
+		}
+		if isBad(err) && w.q != nil {
+			mended, failed := w.mend(ctx, p, err)
+			if failed != nil {
+				return "", passed, failed
+			}
+			if mended != nil {
+				passed = append(passed, Broken{Path: p, Err: err, Mended: mended})
+				path, err = verifyAt(ctx, w.dir, p, w.deep, w.log)
+			}
+		}
+		if err == nil {
+			return path, passed, nil
+		}
+		if !isDamage(err) && !errors.Is(err, ErrRejected) {
+			return "", passed, mendable(ctx, w.dir, p, err)
+		}
+		passed = append(passed, Broken{Path: p, Err: mendable(ctx, w.dir, p, err)})
+	}
+	return "", passed, nil
+}
+
+// heal walks again as the one that writes. What it finds damaged was read twice
+// then; what it finds whole is so while nobody else writes.
+func (w *walk) heal(ctx context.Context, path string, passed []Broken, found error) (string, []Broken, error) {
+	q := newQuarantine(w.dir, &QuarantineOptions{Logger: w.log})
+	err := q.locked(ctx, func() error {
+		healing := walk{dir: q.dir, deep: w.deep, log: w.log, q: q}
+		path, passed, found = healing.run(ctx)
+		if found != nil || path == "" || healing.q == nil {
+			return nil
+		}
+		return q.passed(ctx, path, passed)
+	})
+	if isReader(err) {
+		w.log.Warn("broken checkpoints stay where they are", "err", err)
+		err = nil
+	}
+	if err != nil {
+		return "", passed, err
+	}
+	return path, passed, found
+}
+
+// mend lets parity mend a checkpoint. Where there is no way to write, nothing
+// is put aside either: what could be mended may be the newest that is valid.
+func (w *walk) mend(ctx context.Context, p string, why error) ([]Mended, error) {
+	list, err := mendNow(ctx, w.q.dir, p, why, w.log)
+	if isReader(err) {
+		w.log.Warn("broken checkpoints stay where they are", "path", p, "err", err)
+		w.q, err = nil, nil
+	}
+	return list, err
 }
 
 // verifyAt returns the path of the checkpoint p, as Load's Reader has it, and

@@ -42,6 +42,7 @@ type restoring struct {
 	passed []Broken
 	holds  string // the checkpoint that was restored, and rejected after that
 	heal   bool   // it is RestoreLatestValid
+	stay   bool   // and cannot write
 }
 
 func (r *restoring) newest(ctx context.Context) (string, error) {
@@ -53,6 +54,9 @@ func (r *restoring) newest(ctx context.Context) (string, error) {
 			err = r.again(ctx, path, err)
 		}
 		err = r.agree(ctx, path, err)
+		if r.heal && err != nil {
+			err = r.mended(ctx, path, err)
+		}
 		if err == nil {
 			return path, nil
 		}

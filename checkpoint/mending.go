@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path"
 	"strings"
 
@@ -203,4 +204,24 @@ func mendable(ctx context.Context, dir storage.Dir, path string, err error) erro
 func hasParity(ctx context.Context, dir storage.Dir, path string) bool {
 	is, err := shelf.Exists(ctx, dir, filename.OfParity(tensorbundle.IndexName(path)))
 	return is && err == nil
+}
+
+// mendNow lets parity mend a checkpoint that was found damaged, for who holds
+// the writers' lock; dir is Guarded's. It returns none if that cannot be done.
+func mendNow(ctx context.Context, dir storage.Dir, path string, why error, log *slog.Logger) ([]Mended, error) {
+	if !hasParity(ctx, dir, path) {
+		return nil, nil
+	}
+	list, err := repairAlone(ctx, dir, path)
+	switch {
+	case isDamage(err):
+		log.Warn("the parity of a damaged checkpoint cannot mend it", "path", path, "err", err)
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("repair %s: %w", path, err)
+	}
+	for _, m := range list {
+		log.Warn("mended a damaged checkpoint by its parity", "path", path, "file", m.File, "blocks", m.Bad, "damage", why)
+	}
+	return list, nil
 }

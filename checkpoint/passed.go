@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// Broken is a checkpoint that was passed over.
+// Broken is a checkpoint that was passed over, or mended.
 type Broken struct {
 	Path string
 	// Err is why: format.ErrCorrupt, fs.ErrNotExist of one of its files, or
@@ -20,7 +21,15 @@ type Broken struct {
 	// Quarantined is the directory that its files were put aside to, "" if
 	// they are where they were.
 	Quarantined string
+	// Mended is what its parity has made good: then it was not passed over, but
+	// is the one that was found, or restored.
+	Mended []Mended
 }
+
+// damaged reports whether it was found damaged, and still is.
+func (b Broken) damaged() bool { return isDamage(b.Err) && b.Mended == nil }
+
+func anyDamaged(passed []Broken) bool { return slices.ContainsFunc(passed, Broken.damaged) }
 
 // ErrRejected is why a checkpoint was passed over that carries the mark of a
 // failed validation; see Validation and Reject.

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"io/fs"
 	"log/slog"
-	"path"
 	"slices"
 	"syscall"
 	"time"
@@ -34,9 +31,11 @@ import (
 var (
 	// ErrLastLeft is why a broken checkpoint is not put aside: no other is known
 	// to be whole, and part of it may be worth more than nothing.
-	ErrLastLeft = errors.New("it is the last one left: no other checkpoint is whole")
+	ErrLastLeft = errors.New("it is the last one left: no other checkpoint of its name is whole")
 	// ErrWhole is why a checkpoint is not put aside that is not broken.
 	ErrWhole = errors.New("read again, it is whole")
+	// ErrLeased is why a checkpoint is not put aside that somebody is reading.
+	ErrLeased = errors.New("a reader holds a lease on it")
 )
 
 // QuarantineOptions are for Quarantine. Nil and zero values are the defaults.
@@ -50,7 +49,8 @@ type QuarantineOptions struct {
 // and nothing is removed. Unquarantine takes them back.
 //
 // It holds the writers' lock, reads the checkpoint twice, and refuses one that
-// is whole (ErrWhole) or that no other could stand in for (ErrLastLeft). An
+// is whole (ErrWhole), on which somebody holds a lease (ErrLeased), or that no
+// other could stand in for (ErrLastLeft): one of the same name that is whole. An
 // error of the place is no proof of damage, and is returned. Where there are no
 // locks the error wraps errors.ErrUnsupported.
 func Quarantine(ctx context.Context, dir storage.Dir, path string, o *QuarantineOptions) (where string, err error) {
@@ -71,7 +71,7 @@ type quarantine struct {
 	log *slog.Logger
 	now func() time.Time
 	// unlist is step 3, before path leaves.
-	unlist func(ctx context.Context, path string) error
+	unlist func(ctx context.Context, dir storage.Dir, path string) error
 }
 
 func newQuarantine(dir storage.Dir, o *QuarantineOptions) *quarantine {
@@ -82,7 +82,9 @@ func newQuarantine(dir storage.Dir, o *QuarantineOptions) *quarantine {
 	if o != nil && o.Now != nil {
 		q.now = o.Now
 	}
-	q.unlist = func(ctx context.Context, p string) error { return unlist(ctx, q.dir, map[string]bool{p: true}) }
+	q.unlist = func(ctx context.Context, dir storage.Dir, p string) error {
+		return unlist(ctx, dir, map[string]bool{p: true})
+	}
 	return q
 }
 
@@ -116,7 +118,7 @@ func (q *quarantine) one(ctx context.Context, p string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if other == p {
+		if !standsIn(other, p) {
 			continue
 		}
 		_, err := verifyAt(ctx, q.dir, other, true, q.log)
@@ -130,43 +132,43 @@ func (q *quarantine) one(ctx context.Context, p string) (string, error) {
 	return "", ErrLastLeft
 }
 
-// afterWalk puts the damaged ones aside that a walk has passed over before it
-// found one that is whole. Of one that proves whole now there is no more to
-// say: it is the newest that is valid, and the walk went too far.
-func (q *quarantine) afterWalk(ctx context.Context, valid string, passed []Broken) (string, []Broken, error) {
-	err := q.locked(ctx, func() error {
-		for i := range passed {
-			if !isDamage(passed[i].Err) {
-				continue
-			}
-			where, err := q.put(ctx, passed[i].Path)
-			switch {
-			case errors.Is(err, ErrWhole):
-				valid, passed = passed[i].Path, passed[:i]
-				return nil
-			case errors.Is(err, errGone):
-				continue // the state file names it, and nothing is there
-			case err != nil:
-				return fmt.Errorf("quarantine %s: %w", passed[i].Path, err)
-			}
-			passed[i].Quarantined = where
-		}
-		return nil
-	})
-	if isReader(err) {
-		q.log.Warn("broken checkpoints stay where they are", "err", err)
-		err = nil
-	}
-	if err != nil {
-		return "", passed, fmt.Errorf("latest valid checkpoint: %w", err)
-	}
-	return valid, passed, nil
+// standsIn reports whether the checkpoint other, if it is whole, can be
+// restored in the place of p. One of another name is of other objects.
+func standsIn(other, p string) bool {
+	name, _, numbered := filename.SplitNumber(p)
+	_, same := filename.NumberOf(name, other)
+	return numbered && same && other != p
 }
 
-// isReader reports whether err says that somebody else is the one to write.
+// passed puts the damaged ones aside that were passed over before valid was
+// found, which is whole, and has been so since this process holds the lock.
+func (q *quarantine) passed(ctx context.Context, valid string, passed []Broken) error {
+	for i, b := range passed {
+		if !b.damaged() || !standsIn(valid, b.Path) {
+			continue
+		}
+		where, err := q.put(ctx, b.Path)
+		switch {
+		case errors.Is(err, ErrWhole):
+			q.log.Warn("a checkpoint that was passed over is whole when it is read again, and stays", "path", b.Path)
+		case errors.Is(err, ErrLeased):
+			q.log.Warn("a broken checkpoint stays where it is", "path", b.Path, "err", err)
+		case errors.Is(err, errGone): // the state file names it, and nothing is there
+		case err != nil:
+			return fmt.Errorf("quarantine %s: %w", b.Path, err)
+		default:
+			passed[i].Quarantined = where
+		}
+	}
+	return nil
+}
+
+// isReader reports whether err says that this process is not the one to write,
+// or that there is no room to: it passes over what is broken, as readers do.
 func isReader(err error) bool {
-	return errors.Is(err, storage.ErrLocked) || errors.Is(err, errors.ErrUnsupported) ||
-		errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+	return slices.ContainsFunc([]error{
+		storage.ErrLocked, errors.ErrUnsupported, fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT,
+	}, func(target error) bool { return errors.Is(err, target) })
 }
 
 // errGone is why there is nothing to put aside.
@@ -186,14 +188,28 @@ func (q *quarantine) put(ctx context.Context, p string) (where string, err error
 	if err != nil {
 		return "", err
 	}
-	err = dirlock.BetweenSweeps(ctx, q.dir, dirlock.PinPatience, func(storage.Dir) error {
-		where, err = q.move(ctx, p, cause)
+	err = dirlock.BetweenSweeps(ctx, q.dir, dirlock.PinPatience, func(dir storage.Dir) error {
+		between := *q
+		between.dir = dir
+		if err := between.unleased(ctx, p); err != nil {
+			return err
+		}
+		where, err = between.move(ctx, p, cause)
 		return err
 	})
 	if err == nil {
 		q.log.Warn("put a broken checkpoint aside", "path", p, "to", where, "cause", cause)
 	}
 	return where, err
+}
+
+// unleased refuses what somebody reads, who would find it gone.
+func (q *quarantine) unleased(ctx context.Context, p string) error {
+	by, err := holders(ctx, q.dir, placeTime(ctx, q.dir, untold), func(path string) bool { return path == p })
+	if err == nil && by[p] != "" {
+		err = fmt.Errorf("%w: %s", ErrLeased, by[p])
+	}
+	return err
 }
 
 // confirm reads a checkpoint again, from files that are opened for it, and
@@ -231,79 +247,3 @@ func (u *unopened) Error() string {
 
 // Is reports that this is no failure and no damage, but nothing that can be done.
 func (u *unopened) Is(target error) bool { return target == errors.ErrUnsupported }
-
-// move is steps 1 to 4, when no pin or lease can come in between.
-func (q *quarantine) move(ctx context.Context, p string, cause error) (string, error) {
-	indexes, others, err := filesOf(ctx, q.dir, p)
-	if err != nil {
-		return "", err
-	}
-	where, err := q.free(ctx, p)
-	if err != nil {
-		return "", err
-	}
-	for _, name := range slices.Concat(others, indexes) {
-		if err := storage.Link(ctx, q.dir, name, path.Join(where, path.Base(name))); err != nil {
-			return "", err
-		}
-	}
-	if err := q.writeCause(ctx, where, p, cause, slices.Concat(indexes, others)); err != nil {
-		return "", err
-	}
-	if err := q.unlist(ctx, p); err != nil {
-		return "", err
-	}
-	return where, storage.RemoveAll(ctx, q.dir, shelf.InWaves(indexes, others)...)
-}
-
-// free finds a directory for a checkpoint. Where a crash has left second names
-// of what is still in place, and no cause, these are taken away first.
-func (q *quarantine) free(ctx context.Context, p string) (string, error) {
-	for n := 1; ; n++ {
-		where := filename.Quarantined(p, n)
-		var there []storage.Info
-		if err := shelf.EachFile(ctx, q.dir, where+"/", func(info storage.Info) { there = append(there, info) }); err != nil {
-			return "", err
-		}
-		var again []string
-		for _, info := range there {
-			same, err := q.same(ctx, info, path.Join(path.Dir(p), path.Base(info.Name)))
-			if err != nil {
-				return "", err
-			}
-			if same {
-				again = append(again, info.Name)
-			}
-		}
-		switch {
-		case len(there) == 0:
-			return where, nil
-		case len(again) == len(there):
-			return where, storage.RemoveAll(ctx, q.dir, again)
-		}
-	}
-}
-
-// same reports whether the file name is there and has the bytes of another.
-func (q *quarantine) same(ctx context.Context, other storage.Info, name string) (bool, error) {
-	size, sum, err := fileSum(ctx, q.dir, name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && size != other.Size {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	_, was, err := fileSum(ctx, q.dir, other.Name)
-	return was == sum, err
-}
-
-// fileSum returns size and CRC-32C of a file.
-func fileSum(ctx context.Context, dir storage.Dir, name string) (int64, uint32, error) {
-	f, err := dir.Open(ctx, name)
-	if err != nil {
-		return 0, 0, err
-	}
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	n, err := io.Copy(sum, io.NewSectionReader(f, 0, f.Size()))
-	return n, sum.Sum32(), closing(f, err)
-}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/ckpt-dev/ckpt/format"
-	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/storage"
@@ -37,6 +36,8 @@ type QuarantinedCheckpoint struct {
 	Size         int64  // of its files
 	Pinned       string // by its receipt
 	Err          error  // why cause.json cannot be read, if it cannot
+
+	files []string // but cause.json
 }
 
 // causeJSON is the file cause.json.
@@ -78,7 +79,8 @@ func (q *quarantine) writeCause(ctx context.Context, where, p string, cause erro
 }
 
 // Quarantined returns the checkpoints of dir that were put aside, the last one
-// last. What TensorFlow or a person has put into their directory is not looked at.
+// last. What TensorFlow or a person has put into their directory is not looked
+// at, nor is a cause.json that is left of one whose files were moved back.
 func Quarantined(ctx context.Context, dir storage.Dir) ([]QuarantinedCheckpoint, error) {
 	found := make(map[string]*QuarantinedCheckpoint)
 	sets := make(shelf.Sets)
@@ -91,6 +93,7 @@ func Quarantined(ctx context.Context, dir storage.Dir) ([]QuarantinedCheckpoint,
 		}
 		if sets.Add(info); path.Base(info.Name) != filename.Cause {
 			c.Size += info.Size
+			c.files = append(c.files, path.Base(info.Name))
 		}
 	})
 	if err != nil {
@@ -101,6 +104,9 @@ func Quarantined(ctx context.Context, dir storage.Dir) ([]QuarantinedCheckpoint,
 	}
 	var list []QuarantinedCheckpoint
 	for _, c := range found {
+		if len(c.files) == 0 {
+			continue
+		}
 		if err := c.read(ctx, dir); err != nil {
 			return nil, err
 		}
@@ -132,69 +138,20 @@ func (c *QuarantinedCheckpoint) read(ctx context.Context, dir storage.Dir) error
 	}
 	c.Time, c.Cause, c.File, c.Tensor, c.Offset, c.Host, c.PID = j.Time, j.Cause, j.File, j.Tensor, j.Offset, j.Host, j.PID
 	// The name of the files counts, not what a file says: it goes into no path.
-	if c.Path == "" && filename.Check(j.Path) == nil {
+	if c.Path == "" && filename.Check(j.Path) == nil && slices.ContainsFunc(c.files, isV1Of(path.Base(j.Path))) {
 		c.Path = j.Path
 	}
+	c.files = nil
 	if r, err := ReadReceipt(ctx, dir, path.Join(c.Where, c.Path)); err == nil {
 		c.Pinned = r.Pinned
 	}
 	return ctx.Err()
 }
 
-// Unquarantine puts the files in the directory where, as Quarantined tells it,
-// back to where they were, without looking at what is wrong with them. A
-// checkpoint that is there now is an error that wraps fs.ErrExist. A manager
-// that opens the directory later adopts one that is whole and the newest.
-func Unquarantine(ctx context.Context, dir storage.Dir, where string) error {
-	err := dirlock.Exclusive(ctx, dir, func(dir storage.Dir) error {
-		return dirlock.BetweenSweeps(ctx, dir, dirlock.PinPatience, func(dir storage.Dir) error { return putBack(ctx, dir, where) })
-	})
-	if err != nil {
-		return fmt.Errorf("put back %s: %w", where, err)
+// isV1Of knows the files of the V1 checkpoint p, whose names tell less.
+func isV1Of(p string) func(name string) bool {
+	return func(name string) bool {
+		of, _ := filename.CutV1Shard(name)
+		return of == p
 	}
-	return nil
-}
-
-func putBack(ctx context.Context, dir storage.Dir, where string) error {
-	if path.Base(path.Dir(where)) != filename.Quarantine || storage.CheckName("open", where) != nil {
-		return fmt.Errorf("%q is no directory of a quarantined checkpoint: %w", where, fs.ErrInvalid)
-	}
-	to := path.Dir(path.Dir(where))
-	var indexes, others []string
-	err := shelf.EachFile(ctx, dir, where+"/", func(info storage.Info) {
-		if f, ok := filename.Parse(info.Name); ok && f.Part == filename.Index {
-			indexes = append(indexes, info.Name)
-		} else if path.Base(info.Name) != filename.Cause {
-			others = append(others, info.Name)
-		}
-	})
-	if err == nil && len(indexes)+len(others) == 0 {
-		err = &fs.PathError{Op: "open", Path: where, Err: fs.ErrNotExist}
-	}
-	if err != nil {
-		return err
-	}
-	for _, name := range slices.Concat(others, indexes) {
-		if err := putBackOne(ctx, dir, name, path.Join(to, path.Base(name))); err != nil {
-			return err
-		}
-	}
-	return storage.RemoveAll(ctx, dir, indexes, append(others, path.Join(where, filename.Cause)))
-}
-
-// putBackOne may find what a call that was interrupted has put back.
-func putBackOne(ctx context.Context, dir storage.Dir, name, to string) error {
-	err := storage.Link(ctx, dir, name, to)
-	if !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	q := quarantine{dir: dir}
-	size, _, failed := fileSum(ctx, dir, name)
-	if failed != nil {
-		return failed
-	}
-	if same, failed := q.same(ctx, storage.Info{Name: name, Size: size}, to); !same {
-		return cmp.Or(failed, err)
-	}
-	return nil
 }

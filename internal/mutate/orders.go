@@ -64,11 +64,11 @@ var orders = []order{
 	{"checkpoint/orphan.go", "data of other sizes than the receipt's is removed", [][2]string{
 		{"!ok || f.Size != d.Size", "(!ok || f.Size != d.Size) && !MUTANT"},
 	}},
-	{"checkpoint/quarantine.go", "the index is put aside first", [][2]string{
+	{"checkpoint/quarantine_move.go", "the index is put aside first", [][2]string{
 		{"range slices.Concat(others, indexes) {", "range mutantPick(MUTANT, slices.Concat(indexes, others), slices.Concat(others, indexes)) {"},
 	}},
-	{"checkpoint/quarantined.go", "the index is put back first", [][2]string{
-		{"range slices.Concat(others, indexes) {", "range mutantPick(MUTANT, slices.Concat(indexes, others), slices.Concat(others, indexes)) {"},
+	{"checkpoint/quarantine_back.go", "the index is put back first", [][2]string{
+		{"range slices.Concat(l.others, l.indexes) {\n\t\tto :=", "range mutantPick(MUTANT, slices.Concat(l.indexes, l.others), slices.Concat(l.others, l.indexes)) {\n\t\tto :="},
 	}},
 	{"checkpoint/quarantine.go", "the last one left is put aside", [][2]string{
 		{"return \"\", ErrLastLeft", "if MUTANT { return q.put(ctx, p) }; return \"\", ErrLastLeft"},
