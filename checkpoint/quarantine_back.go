@@ -92,11 +92,27 @@ func indexLast(others, indexes []string, name string) (moreOthers, moreIndexes [
 func (l *lying) back(name string) string { return path.Join(l.to, path.Base(name)) }
 
 // there returns what a call that was interrupted has put back, or a person who
-// copied it. Anything else of these paths is another checkpoint's.
+// copied it. If that is not all, anything else of these paths is another
+// checkpoint's.
 func (l *lying) there(ctx context.Context, dir storage.Dir) (map[string]bool, error) {
-	all, ours := slices.Concat(l.others, l.indexes), make(map[string]bool)
+	all, there, ours := slices.Concat(l.others, l.indexes), make(map[string]bool), make(map[string]bool)
 	for _, name := range all {
-		ours[l.back(name)] = true
+		to := l.back(name)
+		ours[to] = true
+		is, err := shelf.Exists(ctx, dir, to)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			continue
+		}
+		if same, err := sameFiles(ctx, dir, name, to); !same || err != nil {
+			return nil, cmp.Or(err, taken(to))
+		}
+		there[to] = true
+	}
+	if len(there) == len(all) {
+		return there, nil
 	}
 	for p := range l.paths() {
 		indexes, others, err := filesOf(ctx, dir, p)
@@ -108,20 +124,6 @@ func (l *lying) there(ctx context.Context, dir storage.Dir) (map[string]bool, er
 				return nil, taken(name)
 			}
 		}
-	}
-	there := make(map[string]bool)
-	for _, name := range all {
-		is, err := shelf.Exists(ctx, dir, l.back(name))
-		if err != nil {
-			return nil, err
-		}
-		if !is {
-			continue
-		}
-		if same, err := sameFiles(ctx, dir, name, l.back(name)); !same || err != nil {
-			return nil, cmp.Or(err, taken(l.back(name)))
-		}
-		there[l.back(name)] = true
 	}
 	return there, nil
 }
