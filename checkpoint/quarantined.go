@@ -104,9 +104,6 @@ func Quarantined(ctx context.Context, dir storage.Dir) ([]QuarantinedCheckpoint,
 	}
 	var list []QuarantinedCheckpoint
 	for _, c := range found {
-		if len(c.files) == 0 {
-			continue
-		}
 		if err := c.read(ctx, dir); err != nil {
 			return nil, err
 		}

@@ -97,7 +97,8 @@ func TestWhatChangesCheckpointsHasItsTurn(t *testing.T) {
 		"reject":        {func(t *testing.T, d storage.Dir) error { return Reject(t.Context(), d, "ckpt-1", "why") }, "commit ckpt-1", []string{removal}, false},
 		"prune":         {prunes, "remove ckpt-1", []string{writers, removal}, false},
 		"quarantine":    {quarantines, "remove ckpt-3", []string{writers, removal}, true},
-		"heal":          {heals, "remove ckpt-3", []string{writers, removal}, true},
+		"heal":          {heals, "commit ckpt-3", []string{writers}, true},
+		"heal no more":  {healsNoMore, "remove ckpt-3", []string{writers, removal}, true},
 		"put back":      {putsBack, "link .ckpt.quarantine", []string{writers, removal}, true},
 		"repair":        {repairs, "commit ckpt-3", []string{writers}, true},
 		"lease":         {takesLease, "publish .ckpt.leases/ckpt-1", []string{removal}, false},
@@ -253,6 +254,12 @@ func prunes(t *testing.T, d storage.Dir) error {
 func quarantines(t *testing.T, d storage.Dir) error {
 	_, err := Quarantine(t.Context(), d, "ckpt-3", nil)
 	return err
+}
+
+// healsNoMore heals when parity is of no use.
+func healsNoMore(t *testing.T, d storage.Dir) error {
+	writeFile(t, d, "ckpt-3.parity-00000-of-00001", "")
+	return heals(t, d)
 }
 
 func heals(t *testing.T, d storage.Dir) error {
