@@ -218,7 +218,7 @@ func (f *fixer) mend(ctx context.Context, g Finding) error {
 // refused reports whether err is no failure, but that something is not to be
 // mended after all.
 func refused(err error) bool {
-	return slices.ContainsFunc([]error{checkpoint.ErrLastLeft, checkpoint.ErrWhole, errors.ErrUnsupported},
+	return slices.ContainsFunc([]error{checkpoint.ErrLastLeft, checkpoint.ErrWhole, checkpoint.ErrLeased, errors.ErrUnsupported},
 		func(target error) bool { return errors.Is(err, target) })
 }
 

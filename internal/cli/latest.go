@@ -23,12 +23,13 @@ none is given: the one that the state file names.
 
 With --valid it is the newest that is whole: every tensor is read and checked
 against its checksum, from the newest on, until one is good. Those that it goes
-back over are told on standard error. Broken ones are then put aside to
-DIR/.ckpt.quarantine, with the cause beside them, and nothing is deleted: only
-what is just as broken when it is read again, only while no training holds the
-directory's lock, and never unless another checkpoint is whole. An error of the
-disk is no damage, and ends the command. To put one back, move its files from
-there to DIR again, the .index last.`,
+back over are told on standard error. One that has parity is mended first, and
+is then the newest. Other broken ones are put aside to DIR/.ckpt.quarantine, with
+the cause beside them, and nothing is deleted: only what is just as broken when
+it is read again and nobody is reading, only while no training holds the
+directory's lock, and never unless another checkpoint of its name is whole. An
+error of the disk is no damage, and ends the command. To put one back, move its
+files from there to DIR again, the .index last.`,
 		Example: `  ckpt latest run-1
   train --resume "$(ckpt latest run-1 --valid)"`,
 		Args:              wantArgs(0, 1, "DIR"),
@@ -43,8 +44,8 @@ there to DIR again, the .index last.`,
 			return a.latest(c.Context(), args[0], valid, stay)
 		},
 	}
-	c.Flags().BoolVar(&valid, "valid", false, "pass over broken checkpoints, and put them aside")
-	c.Flags().BoolVar(&stay, "no-quarantine", false, "with --valid: leave broken checkpoints where they are")
+	c.Flags().BoolVar(&valid, "valid", false, "pass over broken checkpoints, and mend them or put them aside")
+	c.Flags().BoolVar(&stay, "no-quarantine", false, "with --valid: leave broken checkpoints as they are, where they are")
 	return c
 }
 
@@ -62,6 +63,7 @@ type passedJSON struct {
 	Kind        string `json:"kind"`
 	Error       string `json:"error"`
 	Quarantined string `json:"quarantined,omitempty"`
+	Mended      bool   `json:"mended,omitempty"` // and so it is the path
 }
 
 func (a *app) latest(ctx context.Context, arg string, valid, stay bool) error {
@@ -128,6 +130,7 @@ func (p place) passed(broken []checkpoint.Broken) []passedJSON {
 		if b.Quarantined != "" {
 			told.Quarantined = p.name(b.Quarantined)
 		}
+		told.Mended = len(b.Mended) > 0
 		list = append(list, told)
 	}
 	return list
@@ -135,7 +138,10 @@ func (p place) passed(broken []checkpoint.Broken) []passedJSON {
 
 // text is the line for people.
 func (j passedJSON) text() string {
-	if j.Quarantined == "" {
+	switch {
+	case j.Mended:
+		return "was damaged, and is mended by its parity: " + j.Error
+	case j.Quarantined == "":
 		return "passed over: " + j.Error
 	}
 	return "put aside to " + j.Quarantined + ": " + j.Error
