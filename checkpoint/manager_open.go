@@ -165,6 +165,9 @@ func (m *Manager) lockFirst(ctx context.Context) error {
 		return err
 	}
 	m.lock, m.locked, m.out = lock, locked, dirlock.Guarded(lock, m.dir)
+	dirlock.Tell(lock, func(err error) {
+		m.o.Logger.Warn("the lease on the directory is not renewed: another process may take it over", "err", err)
+	})
 	return nil
 }
 

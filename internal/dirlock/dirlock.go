@@ -135,6 +135,17 @@ func Free(dir storage.Dir, path string) error {
 	return nil
 }
 
+// Tell has tell called when a lease that is held begins not to be renewed. A lock
+// needs no renewal.
+func Tell(lock storage.Held, tell func(error)) {
+	switch l := lock.(type) {
+	case *fence.Held:
+		l.Tell(tell)
+	case both:
+		l.lease.Tell(tell)
+	}
+}
+
 // Token returns the token of the lease that changes of dir are made under, 0
 // if it is a lock.
 func Token(dir storage.Dir) int64 { return fence.Token(dir) }

@@ -23,12 +23,13 @@ type lease struct {
 	stop    chan struct{}
 	stopped chan struct{} // the goroutine that renews has ended
 
-	own      storage.Turns // guard what follows, and keep writes of the file apart
-	note     note
-	lost     error           // why it is not ours any more
-	under    int             // turns and changes under way
-	asleep   map[int64]token // of holders before who may still wake up
-	unsigned error           // why the last renewal failed
+	own     storage.Turns // guard what follows, and keep writes of the file apart
+	note    note
+	lost    error           // why it is not ours any more
+	under   int             // turns and changes under way
+	asleep  map[int64]token // of holders before who may still wake up
+	tell    func(error)     // of renewals that fail; nil: nobody
+	failing bool            // the last one did
 }
 
 func (n note) text() ([]byte, error) {
@@ -50,10 +51,19 @@ func (l *lease) beat(every time.Duration) {
 		l.alone(func() {
 			if l.lost == nil {
 				// What fails now fails again when it matters.
-				l.unsigned = l.renew(context.Background())
+				l.told(l.renew(context.Background()))
 			}
 		})
 	}
+}
+
+// told tells when renewals begin to fail, and not of each: there is time to see
+// to it until the lease has run out. It is l's own turn.
+func (l *lease) told(err error) {
+	if err != nil && !l.failing && l.tell != nil {
+		l.tell(err)
+	}
+	l.failing = err != nil
 }
 
 // alone runs do in l's own turn.
@@ -165,10 +175,10 @@ func (l *lease) settle() {
 	l.alone(func() {
 		l.under--
 		if l.lost != nil {
-			l.unsigned = l.lastBreath(context.Background())
+			l.told(l.lastBreath(context.Background()))
 		} else if len(l.note.Paths) > 0 {
 			l.note.Paths = nil
-			l.unsigned = l.renew(context.Background()) // if it fails, too much stays announced
+			l.told(l.renew(context.Background())) // if it fails, too much stays announced
 		}
 	})
 }
@@ -203,6 +213,10 @@ func (h *Held) Turn(ctx context.Context) (end func(), err error) {
 	h.l.begin()
 	return func() { h.l.settle(); next() }, nil
 }
+
+// Tell has tell called when the lease begins not to be renewed, or is lost,
+// between changes; those return such errors themselves. It must be quick.
+func (h *Held) Tell(tell func(error)) { h.l.alone(func() { h.l.tell = tell }) }
 
 // Unlock is as storage.Held's.
 func (h *Held) Unlock() error { return h.release() }
