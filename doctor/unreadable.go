@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
 )
@@ -34,6 +35,10 @@ func (x *examiner) unlessUnreadable(ctx context.Context, p string, err error) er
 		Fix: "nothing: it may be whole. See to the disk, the connection or the permission that the reason names, and run ckpt doctor again"}
 	if x.isCheckpoint(p) {
 		f.Path = p
+	}
+	// Of bad sectors parity is made; what else it meets is told already.
+	if mended := f; errors.Is(err, syscall.EIO) && f.Path != "" && x.byParity(ctx, &mended) == nil && mended.Fixable {
+		f = mended
 	}
 	same := func(g Finding) bool { return g.Kind == Unreadable && slices.Equal(g.Files, f.Files) }
 	if !slices.ContainsFunc(x.found, same) {
