@@ -151,7 +151,7 @@ func (q *quarantine) passed(ctx context.Context, valid string, passed []Broken) 
 		switch {
 		case errors.Is(err, ErrWhole):
 			q.log.Warn("a checkpoint that was passed over is whole when it is read again, and stays", "path", b.Path)
-		case errors.Is(err, ErrLeased):
+		case errors.Is(err, ErrLeased), errors.As(err, new(*unopened)):
 			q.log.Warn("a broken checkpoint stays where it is", "path", b.Path, "err", err)
 		case errors.Is(err, errGone): // the state file names it, and nothing is there
 		case err != nil:
