@@ -196,3 +196,27 @@ func (f folder) recovers(when string, whole map[string]float32) {
 		f.t.Fatalf("%s and another Fix these can be restored: %v, want %v; fixable are %q", when, got, whole, kinds(r.Fixable()))
 	}
 }
+
+// TestWhatIsHalfRemovedStaysOurs: a power cut leaves no data without the
+// receipt that says whose it is.
+//
+// Proves D22.
+func TestWhatIsHalfRemovedStaysOurs(t *testing.T) {
+	f := newFolder(t, 3)
+	f.remove("ckpt-1.index")
+	disk := strict(t, f.all())
+	at := func(name string) string { return filepath.Join(strictRoot, name) }
+	disk.Watch(func(op vfstest.Op, s *vfstest.Strict) {
+		for cut := range s.Cuts(8, 1) {
+			left := s.Crash(cut)
+			_, noReceipt := left.Stat(at("ckpt-1.receipt.json"))
+			if _, noData := left.Stat(at("ckpt-1.data-00000-of-00001")); noData == nil && noReceipt != nil {
+				t.Errorf("after %v, cut %s, there is the data and no receipt", op, cut.Name)
+			}
+		}
+	})
+	g := folder{t: t, Dir: local.DirOn(disk, strictRoot)}
+	if after := g.fix(g.examine(nil), nil); len(after.Mended) != 1 || after.Mended[0].Kind != doctor.HalfRemoved {
+		t.Errorf("mended %q, want what is half removed", kinds(after.Mended))
+	}
+}
