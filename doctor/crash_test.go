@@ -216,7 +216,7 @@ func TestWhatIsHalfRemovedStaysOurs(t *testing.T) {
 		}
 	})
 	g := folder{t: t, Dir: local.DirOn(disk, strictRoot)}
-	if after := g.fix(g.examine(nil), nil); len(after.Mended) != 1 || after.Mended[0].Kind != doctor.HalfRemoved {
-		t.Errorf("mended %q, want what is half removed", kinds(after.Mended))
+	if after := g.fix(g.examine(nil), nil); len(after.Mended) == 0 || after.Mended[0].Kind != doctor.HalfRemoved {
+		t.Errorf("mended %q, want first what is half removed", kinds(after.Mended))
 	}
 }
