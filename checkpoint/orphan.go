@@ -290,8 +290,9 @@ func (c *census) newestWhole(ctx context.Context, p string) (born, error) {
 			}
 			break
 		}
-		if ended := ctx.Err(); ended != nil {
-			return born{}, ended
+		known := isDamage(err) || errors.Is(err, ErrRejected) // that it is not whole
+		if ctx.Err() != nil || !known && !c.lenient {
+			return born{}, err
 		}
 	}
 	c.newest[name] = w
