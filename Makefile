@@ -7,8 +7,11 @@
 # interop-long  the same with a new seed, and ten times as many histories and restores
 # torture  the long forms of the tests for crashes, faults and damage, of all modules, for hours; each fuzz
 #          target for a moment; the mutation proof. Prints how often each thing was tried
+# bench    saves and restores of ours and of others side by side on one disk, for two hours: docs/performance.md.
+#          Needs 20 GiB of disk, and 7 for the others' programs
+# bench-short  the same against TensorFlow alone, in minutes
 # scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)
-.PHONY: check test unit interop interop-long fuzz torture golden scenarios
+.PHONY: check test unit interop interop-long fuzz torture golden scenarios bench bench-short
 
 SHELL   := /bin/bash -o pipefail
 CACHE   := $(or $(CKPT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ckpt-dev)
@@ -51,6 +54,13 @@ fuzz:
 
 torture:
 	@internal/torture.sh 20s
+
+# Where the numbers go besides the table: a benchmark's own results are nothing to commit.
+bench bench-short: MEASURED = $(CACHE)/$@.json
+bench:
+	@mkdir -p $(CACHE) && cd bench && go run . -dir "$(CACHE)" -json "$(MEASURED)" && echo 'every measurement: $(MEASURED)'
+bench-short:
+	@mkdir -p $(CACHE) && cd bench && go run . -short -dir "$(CACHE)" -json "$(MEASURED)" && echo 'every measurement: $(MEASURED)'
 
 golden:
 	@python=$$(interop/venv.sh) && "$$python" interop/golden/make.py

@@ -3,6 +3,7 @@
 # machine, and prints the path of its interpreter on standard output.
 #
 #   interop/venv.sh            the interpreter, after installing if need be
+#   interop/venv.sh FILE       that of another list of packages, as bench has
 #   PYTHON=python3.12 interop/venv.sh
 #
 # One environment serves both Keras 3 and tf-keras: a process that needs
@@ -10,7 +11,7 @@
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-requirements=$here/requirements.txt
+requirements=${1:-$here/requirements.txt}
 
 # find_python prints an interpreter the pinned wheels exist for. Plain python3
 # comes last: what it means differs from machine to machine.

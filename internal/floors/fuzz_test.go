@@ -38,7 +38,7 @@ func sources(t *testing.T, visit func(dir, file, text string)) {
 			return err
 		}
 		rel = filepath.ToSlash(rel)
-		if part, _, _ := strings.Cut(rel, "/"); part != "interop" && part != "examples" && part != "adapters" {
+		if part, _, _ := strings.Cut(rel, "/"); part != "interop" && part != "examples" && part != "adapters" && part != "bench" {
 			visit(path.Dir(rel), path.Base(rel), read(t, rel))
 		}
 		return nil
