@@ -14,7 +14,9 @@ type excuse struct {
 
 type excuses []excuse
 
-var unobservable = excuses{}
+var unobservable = excuses{
+	{"trackable/stage.go", "without leaf.checkValues(", "an int of 64 bits holds what a file does; GOARCH=386 go test ./trackable notices"},
+}
 
 func (list excuses) of(m mutant) string {
 	for _, e := range list {
