@@ -39,6 +39,8 @@ type receiptJSON struct {
 	Commit      string            `json:"commit,omitempty"`
 	Dirty       bool              `json:"dirty,omitempty"`
 	Rebuilt     string            `json:"rebuilt,omitempty"`
+
+	Sum json.RawMessage `json:"crc32c,omitempty"` // only seen: the text has it written
 }
 
 type fileJSON struct {
@@ -124,6 +126,29 @@ func (r *Receipt) UnmarshalJSON(text []byte) (err error) {
 
 // decodeReceipt also tells whether there is a checksum.
 func decodeReceipt(text []byte) (r Receipt, summed bool, err error) {
+	if j, ok := decodeKnown(text); ok {
+		return j.decode(), j.Sum != nil, nil
+	}
+	return decodeAny(text)
+}
+
+// decodeKnown reads a receipt as this version writes them, without a second
+// look for fields that it does not know: who lists a directory reads thousands.
+// Of any other it says nothing.
+func decodeKnown(text []byte) (j receiptJSON, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if len(text) == 0 || text[0] != '{' || d.Decode(&j) != nil || j.check() != nil {
+		return j, false
+	}
+	// encoding/json takes a name in any case; the checksum's counts only as
+	// it is written, which its place at the end shows.
+	whole := len(bytes.TrimSpace(text[d.InputOffset():])) == 0
+	return j, whole && (j.Sum == nil || sumDigits(text) != nil)
+}
+
+// decodeAny is decodeReceipt for any text.
+func decodeAny(text []byte) (r Receipt, summed bool, err error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return r, false, errors.New("want a JSON object")
 	}

@@ -51,7 +51,10 @@ func (d flatDir) list(ctx context.Context, in, prefix string, yield func(storage
 			yield(storage.Info{}, err)
 			return false
 		}
-		if !d.file(name, yield) {
+		if e.IsDir() {
+			continue
+		}
+		if !d.file(name, e, yield) {
 			return false
 		}
 	}
@@ -59,8 +62,11 @@ func (d flatDir) list(ctx context.Context, in, prefix string, yield func(storage
 }
 
 // file yields one file; what is no file, or no longer there, it passes over.
-func (d flatDir) file(name string, yield func(storage.Info, error) bool) bool {
-	info, err := os.Stat(filepath.Join(d.root, filepath.FromSlash(name)))
+func (d flatDir) file(name string, e fs.DirEntry, yield func(storage.Info, error) bool) bool {
+	info, err := e.Info()
+	if err == nil && e.Type()&fs.ModeSymlink != 0 {
+		info, err = os.Stat(filepath.Join(d.root, filepath.FromSlash(name)))
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return true

@@ -73,16 +73,26 @@ func findV1(ctx context.Context, dir storage.Dir, counts func(path string) bool)
 // different names go by the newest of each, because numbers of different
 // names say nothing about each other.
 func SortByAge(paths []string, times map[string]time.Time) {
+	type aged struct {
+		path, name string
+		number     int64
+	}
 	newest := make(map[string]time.Time)
-	for _, p := range paths {
-		name, _, _ := filename.SplitNumber(p)
+	list := make([]aged, len(paths))
+	for i, p := range paths {
+		name, number, _ := filename.SplitNumber(p)
+		list[i] = aged{p, name, number}
 		if times[p].After(newest[name]) {
 			newest[name] = times[p]
 		}
 	}
-	slices.SortFunc(paths, func(a, b string) int {
-		nameA, numberA, _ := filename.SplitNumber(a)
-		nameB, numberB, _ := filename.SplitNumber(b)
-		return cmp.Or(newest[nameA].Compare(newest[nameB]), cmp.Compare(nameA, nameB), cmp.Compare(numberA, numberB))
+	slices.SortFunc(list, func(a, b aged) int {
+		if a.name == b.name {
+			return cmp.Compare(a.number, b.number)
+		}
+		return cmp.Or(newest[a.name].Compare(newest[b.name]), cmp.Compare(a.name, b.name))
 	})
+	for i, a := range list {
+		paths[i] = a.path
+	}
 }
