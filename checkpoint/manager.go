@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/crew"
 	"github.com/ckpt-dev/ckpt/internal/filename"
@@ -60,9 +59,10 @@ type Manager struct {
 	passed   []Broken          // by the last RestoreOrInitialize
 	damaged  map[string]string // those of them that are damaged, and how
 	from     string            // which checkpoint the objects were restored from
-	took     time.Duration     // by the last save
-	pending  []*save           // asynchronous, not written yet, oldest first
-	marks    []string          // whose receipts Pin and the like have changed
+	stats    Stats
+	cost     schedule.Cost // of the last save, for Every
+	pending  []*save       // asynchronous, not written yet, oldest first
+	marks    []string      // whose receipts Pin and the like have changed
 }
 
 // shown is what others see of a manager's list.

@@ -89,6 +89,12 @@ func (s *save) ended(ctx context.Context, err error) error {
 	m := s.m
 	m.mu.Lock()
 	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
+	switch {
+	case errors.Is(err, ErrReplaced):
+		m.stats.Skipped++
+	case err != nil:
+		m.stats.Failed++
+	}
 	m.mu.Unlock()
 	switch {
 	case errors.Is(err, ErrReplaced):

@@ -23,8 +23,22 @@ func (m *Manager) remember(ctx context.Context) error {
 			return err
 		}
 		m.history = m.history.And(moment(m.history, r.Step, r.Epoch, c.Time, r.Metrics))
+		m.costed(r.Duration)
 	}
 	return nil
+}
+
+// costed takes from a receipt what a save cost: the first of a process need not
+// find it out again. How long an asynchronous one made its caller wait is in no
+// receipt; as it was less than the writing, that alone sets the pace of the first.
+func (m *Manager) costed(took time.Duration) {
+	if took <= 0 { // TensorFlow's has none
+		return
+	}
+	m.cost.Write = took
+	if m.o.Async == nil {
+		m.cost.Stall = took
+	}
 }
 
 // moment is that of a save after those of h. What it is not told is as at the
@@ -48,7 +62,7 @@ func (s *save) scheduled() (bool, error) {
 		return false, err
 	}
 	s.moment = moment(before, s.step, s.o.Epoch, m.o.Now(), s.o.Metrics)
-	reason, due := m.o.Every.Due(before, s.moment)
+	reason, due := m.o.Every.Due(before.Costing(m.costs(s.moment.Time)), s.moment)
 	if due {
 		m.o.Logger.Info("a save is due", "step", s.moment.Step, "reason", reason)
 	}

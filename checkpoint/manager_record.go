@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/ledger"
@@ -43,21 +42,4 @@ func (r Receipt) size() int64 {
 		n += f.Size
 	}
 	return n
-}
-
-// timed notes how long a save took.
-func (m *Manager) timed(took time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.took = took
-}
-
-// SaveDuration returns how long the last save of this manager took until it
-// was durable and recorded, 0 if there was none. An asynchronous save's waiting
-// for others is not counted. Other than a receipt's Duration, which is part of
-// what is saved, it has the time until the disk had everything.
-func (m *Manager) SaveDuration() time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.took
 }

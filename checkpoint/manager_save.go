@@ -56,10 +56,15 @@ func (m *Manager) Begin(ctx context.Context, o *SaveOptions) (*Saving, error) {
 
 func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {
 	s := &save{m: m, o: o.clone(), crew: crew.New(m.c.o.Workers)}
+	start := s.begin
 	if s.crew != nil {
-		return s.together(ctx)
+		start = s.together
 	}
-	return s.begin(ctx)
+	handle, err := start(ctx)
+	if !s.begun.IsZero() {
+		m.stalled(s.begun, handle, err)
+	}
+	return handle, err
 }
 
 // begin is a save of a worker that is alone, or leads.
@@ -74,6 +79,7 @@ func (s *save) begin(ctx context.Context) (*Saving, error) {
 	case !due:
 		return nil, nil
 	}
+	s.begun = m.watch()
 	if m.exact() && s.at != nil {
 		m.stepped(s.at) // also if the save fails
 	}
@@ -104,6 +110,7 @@ type save struct {
 	crew *crew.Worker // nil: this worker is alone
 
 	moment schedule.Moment // for Every
+	begun  time.Time       // when it was found to be due
 }
 
 // now saves while the objects stand still.
@@ -168,7 +175,7 @@ func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
 // write publishes the checkpoint and then records it. Only when both are done
 // does the manager believe in it.
 func (s *save) write(ctx context.Context, w *writing) error {
-	m, begin := s.m, time.Now() // not the injected clock: this is a stopwatch
+	m, begin := s.m, s.m.watch()
 	if err := m.makeRoom(ctx, s, w); err != nil {
 		return err
 	}
@@ -181,7 +188,7 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	}
 	m.l, m.half = next, nil
 	m.files.saved(w, m.l.Name)
-	m.timed(time.Since(begin))
+	m.written(m.watch().Sub(begin), w.receipt.size())
 	m.saved(s)
 	m.committed(w)
 	m.watchSpace(ctx, w)
@@ -200,6 +207,7 @@ func (m *Manager) saved(s *save) {
 	m.show()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.stats.Saves++
 	m.pending = slices.DeleteFunc(m.pending, func(p *save) bool { return p == s })
 	m.history = m.history.And(s.moment)
 	delete(m.damaged, s.path)

@@ -20,6 +20,7 @@ func (s *save) together(ctx context.Context) (*Saving, error) {
 		}
 		return handle, nil
 	}
+	s.begun = s.m.watch()
 	if s.m.o.StepCounter != nil {
 		now := s.m.o.StepCounter()
 		s.at = &now

@@ -1,6 +1,9 @@
 package schedule
 
-import "maps"
+import (
+	"maps"
+	"time"
+)
 
 // History is what a Schedule needs to know of the saves so far. It is a value:
 // And returns a new one, and so that of before a save is at hand when the save
@@ -9,6 +12,13 @@ type History struct {
 	count int64
 	last  Moment
 	best  map[string]extremes
+	cost  Cost
+}
+
+// Cost is what a save costs a training.
+type Cost struct {
+	Stall time.Duration // for which the training waits
+	Write time.Duration // until it is written; of one under way, more than until now
 }
 
 // extremes are the lowest and the highest value of a metric.
@@ -20,7 +30,7 @@ func Since(start Moment) History { return History{last: start} }
 
 // And returns h and after it a save at m.
 func (h History) And(m Moment) History {
-	next := History{count: h.count + 1, last: m, best: maps.Clone(h.best)}
+	next := History{count: h.count + 1, last: m, best: maps.Clone(h.best), cost: h.cost}
 	for name, v := range m.Metrics {
 		if v != v { // NaN is no value to compare with
 			continue
@@ -36,6 +46,15 @@ func (h History) And(m Moment) History {
 	}
 	return next
 }
+
+// Costing returns h, of which the last save that was measured cost c.
+func (h History) Costing(c Cost) History {
+	h.cost = c
+	return h
+}
+
+// Cost returns what the last save that was measured cost, as far as is known.
+func (h History) Cost() Cost { return h.cost }
 
 // Saves returns how many saves there were.
 func (h History) Saves() int64 { return h.count }
