@@ -148,7 +148,7 @@ func (m *managed) save() {
 	if slices.Contains(before, p) {
 		w.r.Fatalf("Save() = %s, which was there", p)
 	}
-	_, after := w.there()
+	complete, after := w.there()
 	for _, gone := range whole {
 		if slices.Contains(after, gone) {
 			continue
@@ -159,7 +159,13 @@ func (m *managed) save() {
 		}
 	}
 	m.list = m.m.Checkpoints()
-	if m.keep > 0 && len(m.list) > m.keep || m.list[len(m.list)-1] != p || m.m.LatestCheckpoint() != p {
+	kept := 0 // what has lost its index stays besides
+	for _, listed := range m.list {
+		if slices.Contains(complete, listed) {
+			kept++
+		}
+	}
+	if m.keep > 0 && kept > m.keep || m.list[len(m.list)-1] != p || m.m.LatestCheckpoint() != p {
 		w.r.Fatalf("after Save() = %s the list is %v, the latest %s, MaxToKeep %d", p, m.list, m.m.LatestCheckpoint(), m.keep)
 	}
 	for _, listed := range m.list {
