@@ -70,14 +70,15 @@ func (r *Reader) section(e *Entry) (*section, error) {
 	return s, nil
 }
 
-// Read implements io.Reader. It reads and hashes at most 1 MiB at a time, so
-// that bytes are hashed while they are in the processor's cache.
+// Read implements io.Reader. What it reads at once is hashed while it is in a
+// cache of the processor.
 func (s *section) Read(p []byte) (int, error) {
 	left := s.end - s.pos
 	if left == 0 {
 		return 0, io.EOF
 	}
-	p = p[:min(int64(len(p)), left, 1<<20)]
+	p = p[:min(int64(len(p)), left)]
+	p = p[:evenStep(len(p))]
 	n, err := s.file.ReadAt(p, s.pos)
 	s.crc = crc32c.Update(s.crc, p[:n])
 	s.pos += int64(n)

@@ -23,10 +23,9 @@ func (r *Reader) fill(d tensor.DType, pieces []piece, want tensor.Slice, dst []b
 // copy reads what p has of want. All of p is read, to verify its checksum.
 func (p piece) copy(want tensor.Slice, dst []byte, elem int64) error {
 	if p.region.Equal(want) {
-		if _, err := io.ReadFull(p.section, dst); err != nil {
-			return err
-		}
-		return p.done(p.crc)
+		return p.readAll(func(at int64, part *section) error {
+			return part.readFull(dst[at : at+part.end-part.pos])
+		})
 	}
 	in := bufio.NewReaderSize(p.section, int(min(p.entry.Size, 64<<10)))
 	pos := int64(0)

@@ -89,15 +89,15 @@ func (r *Reader) scan(p piece, visit func(region tensor.Slice, first int64, elem
 	if framed(d) {
 		return r.elements(p, tensor.Slice{}, nil)
 	}
+	if visit == nil {
+		return p.readAll(func(_ int64, part *section) error { return part.discard() })
+	}
 	buf := make([]byte, min(p.entry.Size, pieceSize)) // whole elements: all sizes are powers of two
 	for p.pos < p.end {
 		at := p.pos - p.entry.Offset
 		n, err := p.Read(buf)
 		if err != nil {
 			return err
-		}
-		if visit == nil {
-			continue
 		}
 		if r.bigEndian() {
 			tensor.SwapBytes(d, buf[:n])

@@ -185,7 +185,7 @@ func TestOneTensorIsReadAndNoMore(t *testing.T) {
 		if err := read(); err != nil {
 			t.Fatal(err)
 		}
-		if from != 4 || to != 4+4<<20 || sum != 4<<20 || most > 1<<20 {
+		if from != 4 || to != 4+4<<20 || sum != 4<<20 || most > 2<<20 {
 			t.Errorf("%s reads bytes %d to %d, %d in all, at most %d at once", what, from, to, sum, most)
 		}
 	}
@@ -212,7 +212,7 @@ func TestVerifyAndSliceHoldLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > 2<<20 {
+		if got > 5<<20 { // four readers, of a MiB each
 			t.Errorf("%s: allocated %d bytes", name, got)
 		}
 	}

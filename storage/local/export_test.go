@@ -16,3 +16,16 @@ func SmallStaging(t *testing.T, buffers int) (inUse func() (taken, hungry int)) 
 		return buffers - len(ours.free), int(ours.hungry.Load())
 	}
 }
+
+// SmallReading gives a test buffers of its own for reading, of which it returns
+// how many are taken.
+func SmallReading(t *testing.T, buffers, size int) (taken func() int) {
+	was := reading
+	reading = &ring{buffers: buffers, size: size}
+	t.Cleanup(func() { reading = was })
+	ours := reading
+	return func() int {
+		ours.once.Do(ours.make)
+		return buffers - len(ours.free)
+	}
+}

@@ -24,9 +24,7 @@ package local
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -60,6 +58,8 @@ type dir struct {
 	durable map[string]bool // directories that were flushed, by making
 	looked  sync.Map        // directories where removeStaleBelow was
 	refuses atomic.Bool     // the file system refuses writes past its cache
+	// cachedReads is set where the system does not tell what is in its cache.
+	cachedReads atomic.Bool
 }
 
 // String returns the path, for errors and logs.
@@ -118,64 +118,6 @@ func (d *dir) path(op, name string) (string, error) {
 
 func reserved(element string) bool {
 	return strings.HasPrefix(element, tempPrefix) || strings.HasPrefix(element, lockPrefix)
-}
-
-func (d *dir) Open(ctx context.Context, name string) (storage.File, error) {
-	path, err := d.begin(ctx, "open", name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := d.fsys.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, d.failed("open", path, err)
-	}
-	size, err := regularSize(f)
-	if err != nil {
-		return nil, errors.Join(d.failed("open", path, err), f.Close())
-	}
-	return &file{ctx: ctx, d: d, path: path, File: f, size: size}, nil
-}
-
-// regularSize refuses directories, which cannot be read, and pipes and
-// devices, which have neither an end nor a second reading.
-func regularSize(f vfs.File) (int64, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	if !info.Mode().IsRegular() {
-		return 0, because(fs.ErrInvalid, "is %s, not a regular file", kind(info.Mode()))
-	}
-	return info.Size(), nil
-}
-
-// file keeps the context of its Open for every read.
-type file struct {
-	vfs.File
-	ctx  context.Context
-	d    *dir
-	path string
-	size int64
-}
-
-func (f *file) Size() int64 { return f.size }
-
-func (f *file) ReadAt(b []byte, off int64) (int, error) {
-	if err := f.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := f.File.ReadAt(b, off)
-	if err != nil && err != io.EOF {
-		err = f.d.failed("read", f.path, err)
-	}
-	return n, err
-}
-
-func (f *file) Close() error {
-	if err := f.File.Close(); err != nil {
-		return f.d.failed("close", f.path, err)
-	}
-	return nil
 }
 
 // Remove does not flush: a removal that comes undone harms nobody who does not

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -15,12 +16,17 @@ type ring struct {
 
 	once   sync.Once
 	free   chan []byte
+	none   bool         // there was no memory for them
 	hungry atomic.Int32 // files that would have one
 }
 
 // staging is the process's: 4 buffers are enough for a disk to be busy while
 // one is filled, and of 8 MiB none measured better.
 var staging = &ring{buffers: 4, size: 8 << 20}
+
+// reading is the process's for cold restores. It has its own, because a reading may
+// wait for the end of another, which is near, and not for that of a save.
+var reading = &ring{buffers: 4, size: 4 << 20}
 
 // take returns a buffer, nil if none is free.
 func (r *ring) take() []byte {
@@ -33,12 +39,27 @@ func (r *ring) take() []byte {
 	}
 }
 
+// wait returns a buffer as soon as there is one, and nil if there will be none.
+func (r *ring) wait(ctx context.Context) ([]byte, error) {
+	r.once.Do(r.make)
+	if r.none {
+		return nil, nil
+	}
+	select {
+	case b := <-r.free:
+		return b, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // make allocates the buffers, at the first large file. Without memory for them
 // there are none, and files are written through the system's cache.
 func (r *ring) make() {
 	r.free = make(chan []byte, r.buffers)
 	all, err := offheap.Alloc(r.buffers * r.size)
 	if err != nil {
+		r.none = true
 		return
 	}
 	for i := range r.buffers {

@@ -1,6 +1,7 @@
 package vfstest
 
 import (
+	"errors"
 	"io/fs"
 
 	"github.com/ckpt-dev/ckpt/internal/vfs"
@@ -55,4 +56,14 @@ func (f *hookFile) TryLock() error { return f.h.then(f.op("trylock", 0), f.inner
 
 func (f *hookFile) Stat() (fs.FileInfo, error) {
 	return asked(f.h, f.op("fstat", 0), f.inner.Stat)
+}
+
+// InCache fails where the file system below cannot tell.
+func (f *hookFile) InCache(off, n int64) (int64, error) {
+	return asked(f.h, f.op("cachestat", n), func() (int64, error) {
+		if c, ok := f.inner.(vfs.Cacher); ok {
+			return c.InCache(off, n)
+		}
+		return 0, errors.ErrUnsupported
+	})
 }
