@@ -20,7 +20,7 @@ type bench struct {
 	scratch  string
 	progress io.Writer
 	limits   *limits
-	ours     *process
+	ours     []string // the command that starts it
 	report   *report
 }
 
@@ -43,21 +43,14 @@ func newBench(ctx context.Context, o *options, progress io.Writer) (b *bench, er
 	if b.limits, err = newLimits(scratch); err != nil {
 		return nil, err
 	}
-	args, err := build(ctx, b.bin(), "ours")
-	if err != nil {
-		return nil, err
-	}
-	b.ours, err = start(ctx, "ckpt", args)
+	b.ours, err = build(ctx, b.bin(), "ours")
 	return b, err
 }
 
 func (b *bench) bin() string { return filepath.Join(b.scratch, "bin") }
 
-// close ends what runs and removes what was written.
+// close removes what was written.
 func (b *bench) close() (err error) {
-	if b.ours != nil {
-		err = b.ours.stop()
-	}
 	if b.limits != nil {
 		err = errors.Join(err, b.limits.close())
 	}
@@ -92,12 +85,8 @@ func (b *bench) run(ctx context.Context, p plan) error {
 }
 
 func (b *bench) stage(ctx context.Context, s stage) error {
-	made := peer.Request{Op: "make", Tensors: s.layout.tensors, Elements: s.layout.elements}
-	if _, err := b.ours.call(made); err != nil {
-		return err
-	}
 	for _, kind := range s.peers {
-		err := b.peer(ctx, s, kind, made)
+		err := b.peer(ctx, s, kind)
 		if err := ctx.Err(); err != nil {
 			return errors.New("interrupted")
 		}
@@ -116,28 +105,43 @@ func (b *bench) stage(ctx context.Context, s stage) error {
 // a row of the table.
 var errOurs = errors.New("ours")
 
-// peer runs a peer beside ours through all that s asks for.
-func (b *bench) peer(ctx context.Context, s stage, kind peerKind, made peer.Request) (err error) {
+// peer runs a peer beside ours through all that s asks for. Both are new
+// processes: what came before makes no difference to either.
+func (b *bench) peer(ctx context.Context, s stage, kind peerKind) (err error) {
 	args, err := kind.command(ctx, b.bin(), b.progress)
 	if err != nil {
 		return fmt.Errorf("could not be installed: %w", err)
 	}
-	p, err := start(ctx, kind.name, args)
+	p, err := b.start(ctx, kind.name, args, s.layout)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	hello, err := p.call(peer.Request{Op: "hello"})
+	ours, err := b.start(ctx, "ckpt", b.ours, s.layout)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errOurs, err)
 	}
-	b.report.versions[kind.name] = hello.Version
-	if _, err := p.call(made); err != nil {
-		return err
-	}
-	pair := &pair{bench: b, layout: s.layout, ours: &side{process: b.ours}, theirs: &side{process: p}}
+	defer func() { err = errors.Join(err, ours.stop()) }()
+	pair := &pair{bench: b, layout: s.layout, ours: newSide(ours), theirs: newSide(p)}
 	defer func() { err = errors.Join(err, pair.forget()) }()
 	return pair.rounds(ctx, s)
+}
+
+// start starts a process and has it make its data.
+func (b *bench) start(ctx context.Context, name string, args []string, l layout) (*process, error) {
+	p, err := start(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	hello, err := p.call(peer.Request{Op: "hello"})
+	if err == nil {
+		b.report.versions[name] = hello.Version
+		_, err = p.call(peer.Request{Op: "make", Tensors: l.tensors, Elements: l.elements})
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p, nil
 }
 
 // compare is for sorting by a key.

@@ -23,6 +23,8 @@ type kase struct {
 	pages pages
 	flush bool      // the peer's files and directory are flushed, and the clock runs
 	cold  bool      // a load: the files are not in the page cache
+	loops int       // op loop: so many goroutines that compute
+	only  string    // the only peer that has it
 	limit limitKind // what is measured before and after
 }
 
@@ -37,6 +39,10 @@ func cases(short bool) []kase {
 		{op: "load", name: "file on disk", cold: true, limit: limitRead},
 		{op: "load", name: "file in cache", limit: limitCopy},
 		{op: "async", name: "async", limit: limitCopy},
+		{op: "loop", name: "one loop, warm pages", loops: 1, limit: limitWrite, only: buffered},
+		{op: "loop", name: "two loops, warm pages", loops: 2, limit: limitWrite, only: buffered},
+		{op: "loop", name: "one loop, cold pages", loops: 1, pages: coldPages, limit: limitWrite, only: buffered},
+		{op: "loop", name: "two loops, cold pages", loops: 2, pages: coldPages, limit: limitWrite, only: buffered},
 	}
 	if !short {
 		return all

@@ -13,9 +13,21 @@ import (
 type measure struct {
 	Seconds float64 `json:"seconds"`
 	Stall   float64 `json:"stall_seconds,omitempty"` // async: until the caller went on
+	Lost    float64 `json:"lost_seconds,omitempty"`  // loop: by which the loops were put back
 	CPU     float64 `json:"cpu_seconds"`             // of the process; what the kernel's own threads write is not in it
 	Peak    int64   `json:"peak_bytes"`              // resident memory, beyond what there was before
 	Limit   float64 `json:"limit_seconds"`           // mean of those before and after
+}
+
+// took is what an operation is about.
+func (m measure) took(op string) float64 {
+	switch op {
+	case "async":
+		return m.Stall
+	case "loop":
+		return m.Lost
+	}
+	return m.Seconds
 }
 
 // meter looks at a process from outside, the same way whoever it is.

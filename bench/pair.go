@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/bench/peer"
 )
@@ -21,7 +22,12 @@ type pair struct {
 type side struct {
 	process *process
 	saved   string // directory of what load reads
+	// first is the peak of the first operation of each kind, whose buffers later
+	// ones find there.
+	first map[string]int64
 }
+
+func newSide(p *process) *side { return &side{process: p, first: map[string]int64{}} }
 
 // sample is what a case took both in one round.
 type sample struct {
@@ -31,14 +37,18 @@ type sample struct {
 	Case   string  `json:"case"`
 	Round  int     `json:"round"`
 	Ours   measure `json:"ours"`
-	Theirs measure `json:"theirs"`
+	// InPlace is ours, too: loads with Options.InPlace.
+	InPlace *measure `json:"ours_in_place,omitempty"`
+	Theirs  measure  `json:"theirs"`
 }
 
 func (p *pair) rounds(ctx context.Context, s stage) error {
 	if err := p.warmUp(s); err != nil {
 		return err
 	}
-	able := s.cases
+	able := slices.DeleteFunc(slices.Clone(s.cases), func(c kase) bool {
+		return c.only != "" && c.only != p.theirs.process.name
+	})
 	for round := range s.rounds {
 		var next []kase
 		for _, c := range able {
@@ -55,7 +65,7 @@ func (p *pair) rounds(ctx context.Context, s stage) error {
 			next = append(next, c)
 			p.bench.report.add(got)
 			fmt.Fprintf(p.bench.progress, "%s, %s %s, round %d: %.3f s, ours %.3f s, limit %.3f s\n",
-				p.layout.name, got.Peer, c.name, round+1, got.Theirs.Seconds, got.Ours.Seconds, got.Ours.Limit)
+				p.layout.name, got.Peer, c.name, round+1, got.Theirs.took(c.op), got.Ours.took(c.op), got.Ours.Limit)
 		}
 		able = next
 	}
@@ -68,37 +78,53 @@ func (p *pair) warmUp(s stage) error {
 	if s.layout.saves > 0 {
 		return nil // of so many the first does not matter
 	}
-	for _, side := range []*side{p.ours, p.theirs} {
+	for _, t := range []turn{{side: p.ours}, {side: p.ours, inPlace: true}, {side: p.theirs}} {
 		for _, c := range s.cases {
-			if c.flush || c.pages == coldPages {
+			if c.flush || c.pages == coldPages || c.only != "" || t.inPlace && c.op != "load" {
 				continue // nothing new to the process
 			}
-			if _, err := p.one(side, c); err != nil && !errors.Is(err, errUnable) {
-				return p.blame(side, err)
+			m, err := p.one(t, c)
+			if err != nil && !errors.Is(err, errUnable) {
+				return p.blame(t.side, err)
 			}
+			t.side.first[t.key(c)] = m.Peak
 		}
 	}
 	return nil
 }
 
-// measure measures both, each between two measurements of the limit. Who comes
-// first changes from round to round.
+// turn is a side's turn to be measured.
+type turn struct {
+	side    *side
+	inPlace bool
+	result  *measure
+}
+
+// key tells the operations apart that need different buffers.
+func (t turn) key(c kase) string { return fmt.Sprint(c.op, c.cold, t.inPlace) }
+
+// turns are who is measured, in what order. That changes from round to round.
+func (p *pair) turns(c kase, round int, into *sample) []turn {
+	turns := []turn{{side: p.ours, result: &into.Ours}, {side: p.theirs, result: &into.Theirs}}
+	if c.op == "load" {
+		into.InPlace = &measure{}
+		turns = slices.Insert(turns, 1, turn{side: p.ours, inPlace: true, result: into.InPlace})
+	}
+	if round%2 == 1 {
+		slices.Reverse(turns)
+	}
+	return turns
+}
+
+// measure measures both, each between two measurements of the limit.
 func (p *pair) measure(c kase, round int) (got sample, err error) {
 	got = sample{Layout: p.layout.name, Peer: p.theirs.process.name, Op: c.op, Case: c.name, Round: round}
-	type turn struct {
-		side   *side
-		result *measure
-	}
-	turns := []turn{{p.ours, &got.Ours}, {p.theirs, &got.Theirs}}
-	if round%2 == 1 {
-		turns[0], turns[1] = turns[1], turns[0]
-	}
 	before, err := p.limit(c)
 	if err != nil {
 		return got, err
 	}
-	for _, t := range turns {
-		if *t.result, err = p.one(t.side, c); err != nil {
+	for _, t := range p.turns(c, round, &got) {
+		if *t.result, err = p.one(t, c); err != nil {
 			return got, p.blame(t.side, err)
 		}
 		after, err := p.limit(c)
@@ -106,6 +132,7 @@ func (p *pair) measure(c kase, round int) (got sample, err error) {
 			return got, err
 		}
 		t.result.Limit = (before + after) / 2
+		t.result.Peak = max(t.result.Peak, t.side.first[t.key(c)])
 		before = after
 	}
 	return got, nil
@@ -126,13 +153,11 @@ func (p *pair) limit(c kase) (float64, error) {
 	return seconds, nil
 }
 
-func (p *pair) one(s *side, c kase) (measure, error) {
-	switch c.op {
-	case "load":
-		return p.load(s, c)
-	default:
-		return p.save(s, c)
+func (p *pair) one(t turn, c kase) (measure, error) {
+	if c.op == "load" {
+		return p.load(t.side, c, t.inPlace)
 	}
+	return p.save(t.side, c)
 }
 
 // save measures a save into a new directory, which it removes.
@@ -142,7 +167,7 @@ func (p *pair) save(s *side, c kase) (m measure, err error) {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	m, err = p.clock(s, c, peer.Request{Op: c.op, Dir: dir, Saves: p.layout.saves, Keep: 5})
+	m, err = p.clock(s, c, peer.Request{Op: c.op, Dir: dir, Saves: p.layout.saves, Keep: 5, Loops: c.loops})
 	if c.op == "small" {
 		m.Seconds, m.CPU = m.Seconds/float64(p.layout.saves), m.CPU/float64(p.layout.saves)
 	}
@@ -150,7 +175,7 @@ func (p *pair) save(s *side, c kase) (m measure, err error) {
 }
 
 // load measures a restore of what was saved once, with the files where c says.
-func (p *pair) load(s *side, c kase) (m measure, err error) {
+func (p *pair) load(s *side, c kase, inPlace bool) (m measure, err error) {
 	if s.saved == "" {
 		if s.saved, err = p.newDir(s); err != nil {
 			return m, err
@@ -169,7 +194,7 @@ func (p *pair) load(s *side, c kase) (m measure, err error) {
 	if err := errors.Join(flush(s.saved), place(s.saved)); err != nil {
 		return m, err
 	}
-	if m, err = p.clock(s, c, peer.Request{Op: "load", Dir: s.saved}); err != nil {
+	if m, err = p.clock(s, c, peer.Request{Op: "load", Dir: s.saved, InPlace: inPlace}); err != nil {
 		return m, err
 	}
 	_, err = s.process.call(peer.Request{Op: "check"})
@@ -198,7 +223,7 @@ func (p *pair) clock(s *side, c kase, q peer.Request) (m measure, err error) {
 		}
 	}
 	m, err = watch.stop()
-	m.Stall = answer.Stall
+	m.Stall, m.Lost = answer.Stall, answer.Lost
 	return m, err
 }
 

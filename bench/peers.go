@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// buffered is the Go program that only writes and reads.
+const buffered = "buffered"
+
 // peerKind is a library that is measured beside ours.
 type peerKind struct {
 	name   string
@@ -28,6 +31,7 @@ func peerKinds() []peerKind {
 		{name: "h5py", script: "h5py_.py"},
 		{name: "numpy", script: "numpy_.py"},
 		{name: "gomlx"},
+		{name: buffered},
 	}
 }
 

@@ -14,13 +14,16 @@ var titles = []struct{ op, title, limit string }{
 	{"save", "save", "raw O_DIRECT write of the same bytes, flushed"},
 	{"load", "restore", "on disk: raw O_DIRECT read; in cache: one memory copy"},
 	{"async", "asynchronous save: until training goes on", "one memory copy"},
+	{"loop", "asynchronous save: seconds by which loops that compute are put back", "none"},
 	{"small", "small saves in a row, each", "the flushes alone"},
 }
 
 // row is one line: what a peer, or ours, took in a case.
 type row struct {
-	who, how                            string
-	seconds, ofLimit, slower, cpu, peak []float64
+	who, how           string
+	took, ofLimit      []float64
+	slower, slowerThan []float64 // peers: than ours, and than ours in place
+	cpu, peak          []float64
 }
 
 // write prints a table for each layout and operation.
@@ -30,7 +33,7 @@ func (r *report) write(w io.Writer) {
 		for _, t := range titles {
 			if rows := r.rows(l.name, t.op); len(rows) > 0 {
 				fmt.Fprintf(w, "\n%s: %s (limit: %s)\n", l.name, t.title, t.limit)
-				writeRows(w, rows)
+				writeRows(w, rows, t.op == "load")
 			}
 		}
 	}
@@ -46,18 +49,36 @@ func (r *report) write(w io.Writer) {
 }
 
 // writeRows ignores the errors of a writer to a terminal.
-func writeRows(w io.Writer, rows []*row) {
+func writeRows(w io.Writer, rows []*row, loads bool) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "who\thow\tseconds [min..max]\tof limit\tours is faster by\tCPU s\tpeak MiB")
+	title := "who\thow\tseconds [min..max]\tof limit\tours is faster by"
+	if loads {
+		title += "\tin place by"
+	}
+	fmt.Fprintln(t, title+"\tCPU s\tpeak MiB")
 	for _, r := range rows {
-		slower := "-"
-		if len(r.slower) > 0 {
-			slower = spreadOf(r.slower).text() + " x"
+		cells := []string{r.who, r.how, spreadOf(r.took).text(), median(r.ofLimit), times(r.slower)}
+		if loads {
+			cells = append(cells, times(r.slowerThan))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f\n", r.who, r.how, spreadOf(r.seconds).text(),
-			figures(spreadOf(r.ofLimit).Median, 2), slower, figures(spreadOf(r.cpu).Median, 2), spreadOf(r.peak).Median)
+		cells = append(cells, median(r.cpu), fmt.Sprintf("%.0f", spreadOf(r.peak).Median))
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	_ = t.Flush()
+}
+
+func median(values []float64) string {
+	if len(values) == 0 {
+		return "-"
+	}
+	return figures(spreadOf(values).Median, 2)
+}
+
+func times(ratios []float64) string {
+	if len(ratios) == 0 {
+		return "-"
+	}
+	return spreadOf(ratios).text() + " x"
 }
 
 // rows has ours first, for each case of ours that differs, and then the peers
@@ -68,8 +89,14 @@ func (r *report) rows(layout, op string) []*row {
 		if s.Layout != layout || s.Op != op {
 			continue
 		}
-		add(&ours, s, s.Ours, "ckpt", oursHow(s), false)
-		add(&theirs, s, s.Theirs, s.Peer, s.Case, true)
+		place(&ours, "ckpt", oursHow(s)).add(s, s.Ours)
+		their := place(&theirs, s.Peer, s.Case)
+		their.add(s, s.Theirs)
+		their.slower = append(their.slower, ratio(s, s.Ours))
+		if s.InPlace != nil {
+			place(&ours, "ckpt", s.Case+", in place").add(s, *s.InPlace)
+			their.slowerThan = append(their.slowerThan, ratio(s, *s.InPlace))
+		}
 	}
 	return append(ours, theirs...)
 }
@@ -81,29 +108,39 @@ func oursHow(s sample) string {
 	case "save":
 		_, pages, _ := strings.Cut(s.Case, ", ")
 		return "flushed, " + pages
+	case "load":
+		return s.Case + ", verified first"
 	case "small":
 		return "flushed"
 	}
 	return s.Case
 }
 
-// add puts a measurement into its row.
-func add(rows *[]*row, s sample, m measure, who, how string, ratio bool) {
+// place returns the row of who and how, which it makes if there is none.
+func place(rows *[]*row, who, how string) *row {
 	i := slices.IndexFunc(*rows, func(r *row) bool { return r.who == who && r.how == how })
 	if i < 0 {
 		i = len(*rows)
 		*rows = append(*rows, &row{who: who, how: how})
 	}
-	r := (*rows)[i]
-	took, ours := m.Seconds, s.Ours.Seconds
-	if s.Op == "async" {
-		took, ours = m.Stall, s.Ours.Stall
+	return (*rows)[i]
+}
+
+func (r *row) add(s sample, m measure) {
+	took := m.took(s.Op)
+	r.took = append(r.took, took)
+	if s.Op != "loop" {
+		r.ofLimit = append(r.ofLimit, m.Limit/took)
 	}
-	r.seconds = append(r.seconds, took)
-	r.ofLimit = append(r.ofLimit, m.Limit/took)
 	r.cpu = append(r.cpu, m.CPU)
 	r.peak = append(r.peak, float64(m.Peak)/(1<<20))
-	if ratio {
-		r.slower = append(r.slower, took/ours)
+}
+
+// ratio is how many times as long as ours the peer took in a round. Less than
+// 10 ms that loops lost is what the clock cannot see, and counts as so much.
+func ratio(s sample, ours measure) float64 {
+	if s.Op == "loop" {
+		return max(s.Theirs.Lost, 0.01) / max(ours.Lost, 0.01)
 	}
+	return s.Theirs.took(s.Op) / ours.took(s.Op)
 }

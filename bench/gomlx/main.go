@@ -102,5 +102,8 @@ func (t *training) check(peer.Request) (peer.Answer, error) {
 		}
 		tensors.MustConstFlatData(value, func(flat []float32) { values = append(values, flat[:len(flat):len(flat)]) })
 	}
-	return peer.Answer{}, t.data.Check(values)
+	err := t.data.Check(values)
+	values, t.loaded = nil, nil
+	debug.FreeOSMemory() // or it would count as the next operation's
+	return peer.Answer{}, err
 }

@@ -20,6 +20,7 @@ type training struct {
 	data    *peer.Data
 	objects checkpoint.Objects
 	sync    *checkpoint.Checkpoint
+	inPlace *checkpoint.Checkpoint
 	async   *checkpoint.Checkpoint // its copies stay, as in a program that saves again and again
 }
 
@@ -34,6 +35,7 @@ func main() {
 		"check": t.check,
 		"async": t.saveAsync,
 		"small": t.small,
+		"loop":  t.loop,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "ours:", err)
@@ -49,6 +51,7 @@ func (t *training) make(q peer.Request) (peer.Answer, error) {
 	}
 	t.objects = checkpoint.Objects{"variables": variables}
 	t.sync = checkpoint.New(nil, t.objects, nil)
+	t.inPlace = checkpoint.New(nil, t.objects, &checkpoint.Options{InPlace: true})
 	t.async = checkpoint.New(nil, t.objects, &checkpoint.Options{Async: &checkpoint.Async{}})
 	return peer.Answer{}, nil
 }
@@ -70,7 +73,11 @@ func (t *training) load(q peer.Request) (peer.Answer, error) {
 	if err != nil {
 		return peer.Answer{}, err
 	}
-	status, err := t.sync.Restore(ctx, dir, path)
+	c := t.sync
+	if q.InPlace {
+		c = t.inPlace
+	}
+	status, err := c.Restore(ctx, dir, path)
 	if err != nil {
 		return peer.Answer{}, err
 	}
@@ -86,6 +93,16 @@ func (t *training) saveAsync(q peer.Request) (peer.Answer, error) {
 	_, err := t.async.Save(ctx, local.Dir(q.Dir), "ckpt")
 	stall := time.Since(start).Seconds()
 	return peer.Answer{Stall: stall}, errors.Join(err, t.async.Sync(ctx))
+}
+
+// loop saves beside loops as asynchronous saves are, whose copy goes on its way
+// while they compute.
+func (t *training) loop(q peer.Request) (peer.Answer, error) {
+	lost, err := peer.Lost(q.Loops, func() error {
+		_, err := t.saveAsync(q)
+		return err
+	})
+	return peer.Answer{Lost: lost}, err
 }
 
 func (t *training) small(q peer.Request) (peer.Answer, error) {

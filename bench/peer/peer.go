@@ -22,6 +22,7 @@ import (
 //	check   compare what load gave with what was made
 //	async   save into Dir while the caller goes on, and wait for the end
 //	small   Saves saves into Dir, one after the other, of which the last Keep stay
+//	loop    save into Dir while Loops goroutines compute
 type Request struct {
 	Op       string `json:"op"`
 	Dir      string `json:"dir,omitempty"`
@@ -29,6 +30,8 @@ type Request struct {
 	Elements int    `json:"elements,omitempty"`
 	Saves    int    `json:"saves,omitempty"`
 	Keep     int    `json:"keep,omitempty"`
+	Loops    int    `json:"loops,omitempty"`
+	InPlace  bool   `json:"in_place,omitempty"` // of load: overwrite before all is verified
 }
 
 // Answer is what became of a Request. Unable without an Error says that there is no such thing.
@@ -37,6 +40,7 @@ type Answer struct {
 	Unable  bool    `json:"unable,omitempty"`
 	Version string  `json:"version,omitempty"` // of hello
 	Stall   float64 `json:"stall,omitempty"`   // of async: seconds until the caller went on
+	Lost    float64 `json:"lost,omitempty"`    // of loop: see Lost
 }
 
 // Calls has what a process can do, by Request.Op.

@@ -43,6 +43,7 @@ class Peer:
     def check_(self, request):
         if [float(v) for v in self.first()] != self.wanted:
             raise AssertionError("what was loaded is not what was saved")
+        self.forget()
 
     def async_(self, request):
         if not hasattr(self, "save_async"):
@@ -55,7 +56,10 @@ class Peer:
         self.small(request["dir"], request["saves"], request["keep"])
 
     def spoil(self):
-        """Forgets what load gave. A peer that restores in place overwrites it."""
+        """Makes a peer that restores in place overwrite something else."""
+
+    def forget(self):
+        """Gives the memory of what load gave back, unless it is the program's."""
         self.loaded = None
 
     def small(self, dir, saves, keep):
@@ -78,7 +82,8 @@ def serve(peer_class):
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = calls[request["op"]](request) or {}
+            call = calls.get(request["op"], lambda request: {"unable": True})
+            answer = call(request) or {}
         except Exception as e:
             traceback.print_exc()
             answer = {"error": f"{type(e).__name__}: {e}"}
