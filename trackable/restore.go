@@ -25,7 +25,8 @@ type RestoreOptions struct {
 	// (TensorFlow: experimental_skip_slot_variables)
 	SkipSlotVariables bool
 	// StageLimit is how many bytes may be held between verifying and
-	// applying. Tensors beyond it are read twice: first to verify them, which
+	// applying. Tensors beyond it, and large ones where that turns out to be
+	// faster than to hold them, are read twice: first to verify them, which
 	// holds one at a time, or a piece of it if src has a method
 	// Verify(name string) error; then, with ReadInto(name string, dst []byte)
 	// error, straight into place. 0 means 1 GiB.

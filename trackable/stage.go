@@ -39,6 +39,7 @@ type stage struct {
 	tasks []*task // in file order
 	fits  []bool
 	left  atomic.Int64
+	paces paces
 	large sync.Mutex // held by who reads what does not fit, and cannot be verified as a stream
 }
 
@@ -59,15 +60,18 @@ func (p *pass) newStage(tasks []*task) *stage {
 
 func (s *stage) readAll() error { return inOrder(len(s.tasks), s.read) }
 
-// read verifies one task, and holds it if it fits.
+// read verifies one task, and holds it if it fits and that takes no longer than
+// to read it to where it belongs when all is verified.
 func (s *stage) read(i int) error {
 	t := s.tasks[i]
-	if s.fits[i] {
-		return s.hold(t)
+	size := t.size()
+	v, streams := s.p.r.src.(streamVerifier)
+	if s.fits[i] && (!streams || s.paces.holds(size) || s.p.destination(t) == nil) {
+		return s.paces.holding.measure(size, func() error { return s.hold(t) })
 	}
 	leaf, _ := t.object.(leafNode)
-	if v, ok := s.p.r.src.(streamVerifier); ok && !leaf.narrow() && t.cast == nil {
-		return verifyEach(v, t)
+	if streams && !leaf.narrow() && t.cast == nil {
+		return s.paces.verifying.measure(size, func() error { return verifyEach(v, t) })
 	}
 	s.large.Lock()
 	defer s.large.Unlock()
