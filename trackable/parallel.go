@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// fewestReaders keeps a disk busy where there are few processors: while one
-// reading is copied and hashed, others are on their way.
-const fewestReaders = 4
+// fewestReaders keeps a disk busy where there are few processors: while some
+// readings are copied and hashed, or wait for a processor, others are on their way.
+const fewestReaders = 8
 
 // inOrder calls do for 0 to n-1, several at a time, which begin in order. After
 // a failure no more begin. The error is that of the first in order: what was

@@ -212,7 +212,7 @@ func TestVerifyAndSliceHoldLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > 5<<20 { // four readers, of a MiB each
+		if got > 9<<20 { // eight readers, of a MiB each
 			t.Errorf("%s: allocated %d bytes", name, got)
 		}
 	}

@@ -12,7 +12,7 @@ const (
 	readSize  = 2 << 20  // how much a file is asked for at once: fewer bytes make a disk slower
 	splitSize = 16 << 20 // what one reader takes of a large tensor
 	splitAt   = 2 * splitSize
-	splitters = 4 // readers of one tensor: more than a disk, or two processors, can use
+	splitters = 8 // readers of one tensor: while some hash, a disk has others to serve
 	scanSize  = 1 << 20
 )
 

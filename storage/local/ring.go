@@ -25,8 +25,9 @@ type ring struct {
 var staging = &ring{buffers: 4, size: 8 << 20}
 
 // reading is the process's for cold restores. It has its own, because a reading may
-// wait for the end of another, which is near, and not for that of a save.
-var reading = &ring{buffers: 4, size: 4 << 20}
+// wait for the end of another, which is near, and not for that of a save. A buffer
+// has room for what a format asks for at once, wherever that begins in a block.
+var reading = &ring{buffers: 7, size: 2<<20 + 64<<10}
 
 // take returns a buffer, nil if none is free.
 func (r *ring) take() []byte {
