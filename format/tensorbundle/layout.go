@@ -67,10 +67,10 @@ func (r *Reader) layoutData(w *bufio.Writer) error {
 	var all []place
 	for key, s := range r.entries {
 		if s.parts == nil {
-			all = append(all, place{&s.Entry, key})
+			all = append(all, place{&s.Entry, startOf(&s.Entry, key)})
 		}
 	}
-	slices.SortFunc(all, place.compare)
+	slices.SortFunc(all, func(p, q place) int { return p.compare(q.start) })
 	var errs []error
 	for len(all) > 0 {
 		n := slices.IndexFunc(all, func(p place) bool { return p.Shard != all[0].Shard })
@@ -81,6 +81,12 @@ func (r *Reader) layoutData(w *bufio.Writer) error {
 		all = all[n:]
 	}
 	return errors.Join(errs...)
+}
+
+// place is an entry and where its bytes begin.
+type place struct {
+	*Entry
+	start
 }
 
 // layoutFile prints the tensors of one data file, and the bytes between them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"strings"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/orderedcode"
@@ -34,7 +35,7 @@ const (
 // sound, sizes agree with them, slices exist and fit.
 func (r *Reader) load(size int64) error {
 	header := false
-	var waiting []partitioned
+	l := loading{Reader: r}
 	budget := firstBudget + memoryPerFileByte*size
 	for e, err := range r.table.All() {
 		if err == nil {
@@ -48,7 +49,7 @@ func (r *Reader) load(size int64) error {
 		case !header:
 			header, err = true, r.loadHeader(e)
 		default:
-			err = r.loadEntry(e, &waiting)
+			err = l.entry(e)
 		}
 		if err != nil {
 			return err
@@ -57,8 +58,11 @@ func (r *Reader) load(size int64) error {
 	if !header {
 		return corruptIndex("", table.Handle{}, errors.New("no bundle header"))
 	}
-	r.chunk = nil
-	for _, p := range waiting {
+	r.entries = make(map[string]*stored, len(l.all)) // which need not grow then
+	for _, s := range l.all {
+		r.entries[s.Name] = s
+	}
+	for _, p := range l.waiting {
 		if err := r.loadParts(p); err != nil {
 			return corruptIndex(p.Name, p.at, err)
 		}
@@ -88,13 +92,23 @@ func (r *Reader) loadHeader(e table.Entry) error {
 	return nil
 }
 
-func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
-	name := string(e.Key)
+// loading is what load knows on its way. A large index has 100,000 entries: so
+// entries and their names are allocated many at a time.
+type loading struct {
+	*Reader
+	all     []*stored
+	waiting []partitioned
+	chunk   []stored
+	names   strings.Builder
+}
+
+func (l *loading) entry(e table.Entry) error {
+	name := l.name(e.Key)
 	var p tfproto.BundleEntry
 	if err := p.Unmarshal(e.Value); err != nil {
 		return corruptIndex(name, e.Block, err)
 	}
-	s := r.chunk.next()
+	s := l.next()
 	// A shape of unknown rank counts as the dimensions it has, as it does for
 	// TensorFlow (core/framework/tensor_shape.cc).
 	s.Entry = Entry{
@@ -106,27 +120,35 @@ func (r *Reader) loadEntry(e table.Entry, waiting *[]partitioned) error {
 		Size:   p.Size,
 		CRC32C: p.CRC32C,
 	}
-	if err := r.checkEntry(s, len(p.Slices) > 0); err != nil {
+	if err := l.checkEntry(s, len(p.Slices) > 0); err != nil {
 		return corruptIndex(name, e.Block, err)
 	}
 	if len(p.Slices) > 0 {
 		s.Offset, s.Size, s.CRC32C = 0, 0, 0
-		*waiting = append(*waiting, partitioned{s, p.Slices, e.Block})
+		l.waiting = append(l.waiting, partitioned{s, p.Slices, e.Block})
 	}
-	r.entries[name] = s
+	l.all = append(l.all, s)
 	return nil
 }
 
-// chunk allocates entries a few at a time: a large index has 100,000.
-type chunk []stored
-
-func (c *chunk) next() *stored {
-	if len(*c) == 0 {
-		*c = make([]stored, 64)
+func (l *loading) next() *stored {
+	if len(l.chunk) == 0 {
+		l.chunk = make([]stored, 64)
 	}
-	s := &(*c)[0]
-	*c = (*c)[1:]
+	s := &l.chunk[0]
+	l.chunk = l.chunk[1:]
 	return s
+}
+
+// name returns the key as a string, which shares its memory with others.
+func (l *loading) name(key []byte) string {
+	at := l.names.Len()
+	if at+len(key) > l.names.Cap() {
+		l.names, at = strings.Builder{}, 0
+		l.names.Grow(max(16<<10, len(key)))
+	}
+	l.names.Write(key)
+	return l.names.String()[at:]
 }
 
 func (r *Reader) checkEntry(s *stored, partitioned bool) error {

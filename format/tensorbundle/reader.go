@@ -23,7 +23,6 @@ type Reader struct {
 	table   *table.Reader
 	header  tfproto.BundleHeader
 	entries map[string]*stored
-	chunk   chunk // while loading
 	names   func() []string
 	files   files
 }
@@ -48,7 +47,7 @@ func NewReader(index io.ReaderAt, size int64, data OpenData) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{table: t, entries: map[string]*stored{}}
+	r := &Reader{table: t}
 	if err := r.load(size); err != nil {
 		return nil, err
 	}
@@ -62,13 +61,13 @@ func NewReader(index io.ReaderAt, size int64, data OpenData) (*Reader, error) {
 func (r *Reader) Names() []string { return slices.Clone(r.names()) }
 
 func (r *Reader) sortedNames() []string {
-	order := make([]place, 0, len(r.entries))
+	order := make([]start, 0, len(r.entries))
 	for _, s := range r.entries {
 		if !s.part {
-			order = append(order, place{s.first(), s.Name})
+			order = append(order, startOf(s.first(), s.Name))
 		}
 	}
-	slices.SortFunc(order, place.compare)
+	slices.SortFunc(order, start.compare)
 	names := make([]string, len(order))
 	for i, p := range order {
 		names[i] = p.name
@@ -76,22 +75,26 @@ func (r *Reader) sortedNames() []string {
 	return names
 }
 
-// place is where a tensor's bytes begin.
-type place struct {
-	*Entry
-	name string
+// start is where a tensor's bytes begin, without the rest of the entry: a sort
+// then has what it compares at hand.
+type start struct {
+	shard        int
+	offset, size int64
+	name         string
 }
+
+func startOf(e *Entry, name string) start { return start{e.Shard, e.Offset, e.Size, name} }
 
 // compare sorts by file order. A tensor without bytes shares its offset with
 // the next.
-func (p place) compare(q place) int {
+func (p start) compare(q start) int {
 	switch {
-	case p.Shard != q.Shard:
-		return cmp.Compare(p.Shard, q.Shard)
-	case p.Offset != q.Offset:
-		return cmp.Compare(p.Offset, q.Offset)
-	case p.Size != q.Size:
-		return cmp.Compare(p.Size, q.Size)
+	case p.shard != q.shard:
+		return cmp.Compare(p.shard, q.shard)
+	case p.offset != q.offset:
+		return cmp.Compare(p.offset, q.offset)
+	case p.size != q.size:
+		return cmp.Compare(p.size, q.size)
 	}
 	return cmp.Compare(p.name, q.name)
 }
@@ -100,7 +103,7 @@ func (p place) compare(q place) int {
 func (s *stored) first() *Entry {
 	first := &s.Entry
 	for i, p := range s.parts {
-		if i == 0 || (place{&p.Entry, ""}).compare(place{first, ""}) < 0 {
+		if i == 0 || startOf(&p.Entry, "").compare(startOf(first, "")) < 0 {
 			first = &p.Entry
 		}
 	}

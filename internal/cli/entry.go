@@ -8,17 +8,26 @@ import (
 	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 )
 
+// tensorLine describes a tensor as a line of a table needs it.
+func (r *opened) tensorLine(name string) (tensorJSON, error) {
+	if r.Format() == checkpoint.FormatV1 {
+		info, err := r.Info(name)
+		if err != nil {
+			return tensorJSON{}, r.explain(err)
+		}
+		n, err := info.Shape.NumElements()
+		return tensorJSON{Name: name, DType: info.DType.String(), Shape: info.Shape, Bytes: n * int64(info.DType.Size())}, r.explain(err)
+	}
+	entry, err := r.Entry(name)
+	return tensorJSON{Name: name, DType: entry.DType.String(), Shape: entry.Shape, Bytes: entry.Size}, r.explain(err)
+}
+
 // tensorJSON describes a tensor by its entry.
 func (r *opened) tensorJSON(name string) (tensorJSON, error) {
-	info, err := r.Info(name)
-	if err != nil {
-		return tensorJSON{}, r.explain(err)
-	}
-	t := tensorJSON{Name: name, RawName: rawName(name), DType: info.DType.String(), Shape: dims(info.Shape)}
-	if r.Format() == checkpoint.FormatV1 {
-		n, err := info.Shape.NumElements()
-		t.Bytes = n * int64(info.DType.Size())
-		return t, r.explain(err)
+	t, err := r.tensorLine(name)
+	t.RawName, t.Shape = rawName(name), dims(t.Shape)
+	if err != nil || r.Format() == checkpoint.FormatV1 {
+		return t, err
 	}
 	entry, err := r.Entry(name)
 	if err != nil {
@@ -28,7 +37,6 @@ func (r *opened) tensorJSON(name string) (tensorJSON, error) {
 	if err != nil {
 		return tensorJSON{}, r.explain(err)
 	}
-	t.Bytes = entry.Size
 	if len(slices) == 0 {
 		t.Shard, t.Offset, t.CRC32C = &entry.Shard, &entry.Offset, hexCRC(entry.CRC32C)
 	}

@@ -32,7 +32,20 @@ func printable(s string) string {
 }
 
 func needsEscape(s string) bool {
+	if isPlain(s) { // nearly all are, and a table may have a million of them
+		return false
+	}
 	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// isPlain reports whether s is printable ASCII.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // printableWriter escapes as printable does what passes through it, line by

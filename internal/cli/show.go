@@ -116,8 +116,12 @@ type sliceJSON struct {
 func (a *app) showTensors(r *opened) error {
 	names := slices.Sorted(slices.Values(r.Names()))
 	j := showJSON{Schema: schema, Path: r.name, Format: r.Format(), Tensors: make([]tensorJSON, 0, len(names))}
+	describe := r.tensorLine
+	if a.json {
+		describe = r.tensorJSON
+	}
 	for _, name := range names {
-		t, err := r.tensorJSON(name)
+		t, err := describe(name)
 		if err != nil {
 			return err
 		}
@@ -136,6 +140,7 @@ func (a *app) showTensors(r *opened) error {
 
 func (a *app) tensorTable(j showJSON) *table {
 	t := &table{columns: []column{{title: "NAME"}, {title: "DTYPE"}, {title: "SHAPE"}, {title: "SIZE", right: true}}}
+	t.rows = make([][]cell, 0, len(j.Tensors))
 	for _, v := range j.Tensors {
 		t.add(tensorCell(v.Name), same(v.DType), same(tensor.Shape(v.Shape).String()), size(v.Bytes))
 	}
