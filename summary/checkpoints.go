@@ -71,6 +71,7 @@ type checkpoints struct {
 
 	mu    sync.Mutex
 	sizes map[string]int64 // of each checkpoint, by path; nil: not listed yet
+	sum   int64            // of these
 }
 
 func (c *checkpoints) committed(ctx context.Context, e checkpoint.Event) {
@@ -111,18 +112,17 @@ func (c *checkpoints) account(ctx context.Context, e checkpoint.Event) (int64, e
 		c.sizes = make(map[string]int64, len(list))
 		for _, l := range list {
 			c.sizes[l.Path] = l.Size
+			c.sum += l.Size
 		}
 	}
+	c.sum += e.Bytes - c.sizes[e.Path]
 	c.sizes[e.Path] = e.Bytes
-	sum := int64(0)
-	for _, n := range c.sizes {
-		sum += n
-	}
-	return sum, nil
+	return c.sum, nil
 }
 
 func (c *checkpoints) removed(_ context.Context, e checkpoint.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sum -= c.sizes[e.Path]
 	delete(c.sizes, e.Path)
 }

@@ -134,11 +134,15 @@ func SplitNumber(p string) (name string, number int64, ok bool) {
 		return p, -1, false
 	}
 	n, err := strconv.ParseInt(p[i+1:], 10, 64)
-	if err != nil || n < 0 || Numbered(p[:i], n) != p {
+	if err != nil || !canonical(p[i+1:]) {
 		return p, -1, false
 	}
 	return p[:i], n, true
 }
+
+// canonical reports whether s, which is a number, has neither sign nor zeros in
+// front.
+func canonical(s string) bool { return s == "0" || s[0] >= '1' && s[0] <= '9' }
 
 // NumberOf returns p's number if p is the checkpoint name's.
 func NumberOf(name, p string) (number int64, ok bool) {

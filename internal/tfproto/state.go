@@ -82,7 +82,12 @@ func stateDescriptor() (protoreflect.MessageDescriptor, error) {
 // MarshalText returns the bytes that TensorFlow's Python writes
 // (text_format.MessageToString).
 func (s CheckpointState) MarshalText() ([]byte, error) {
-	var b []byte
+	const line = 60 // of a path it is 30 and the path
+	size := len(s.ModelCheckpointPath) + line*(2+len(s.AllModelCheckpointPaths)+len(s.AllModelCheckpointTimestamps))
+	for _, p := range s.AllModelCheckpointPaths {
+		size += len(p)
+	}
+	b := make([]byte, 0, size)
 	if s.ModelCheckpointPath != "" {
 		b = appendLine(b, "model_checkpoint_path", quote(s.ModelCheckpointPath))
 	}
@@ -99,7 +104,8 @@ func (s CheckpointState) MarshalText() ([]byte, error) {
 }
 
 func appendLine(b []byte, name, value string) []byte {
-	return append(b, name+": "+value+"\n"...)
+	b = append(append(b, name...), ": "...)
+	return append(append(b, value...), '\n')
 }
 
 // quote escapes as Python's text_format does: C escapes and octal codes for

@@ -1,0 +1,40 @@
+package checkpoint
+
+import (
+	"testing"
+
+	"github.com/ckpt-dev/ckpt/storage/mem"
+)
+
+// BenchmarkSaveNumber10 and BenchmarkSaveNumber10000 are to cost the same: what
+// a save costs does not grow with those that were before. With all kept, the
+// state file names each of them, as TensorFlow's does, and is written anew by
+// every save: that alone grows.
+func BenchmarkSaveNumber10(b *testing.B)             { benchmarkSaves(b, 10, 5) }
+func BenchmarkSaveNumber10000(b *testing.B)          { benchmarkSaves(b, 10_000, 5) }
+func BenchmarkSaveNumber10KeepingAll(b *testing.B)   { benchmarkSaves(b, 10, 0) }
+func BenchmarkSaveNumber1000KeepingAll(b *testing.B) { benchmarkSaves(b, 1000, 0) }
+
+// benchmarkSaves measures saves after the first n.
+func benchmarkSaves(b *testing.B, n, keep int) {
+	c, _ := one(1)
+	m, err := NewManager(background(), c, mem.Dir(), &ManagerOptions{MaxToKeep: keep})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range n {
+		if _, err := m.Save(background(), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Save(background(), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	if err := m.Close(background()); err != nil {
+		b.Fatal(err)
+	}
+}
