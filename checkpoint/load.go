@@ -38,6 +38,15 @@ func Load(ctx context.Context, dir storage.Dir, path string) (*Reader, error) {
 	return loadAt(ctx, dir, at)
 }
 
+// loadOf is Load for some of the tensors: to the Reader there are no others.
+func loadOf(ctx context.Context, dir storage.Dir, path string, names ...string) (*Reader, error) {
+	at, err := locate(ctx, dir, path)
+	if err != nil {
+		return nil, err
+	}
+	return loadAt(ctx, dir, at, names...)
+}
+
 // locate finds what Load's path means.
 func locate(ctx context.Context, dir storage.Dir, p string) (shelf.Place, error) {
 	if p == "" || p == filename.State || strings.HasSuffix(p, "/"+filename.State) {
@@ -101,11 +110,12 @@ func locateLatest(ctx context.Context, dir storage.Dir, in string) (shelf.Place,
 	return locatePath(ctx, dir, path.Join(in, p))
 }
 
-// loadAt opens the checkpoint that was found at a place.
-func loadAt(ctx context.Context, dir storage.Dir, at shelf.Place) (*Reader, error) {
+// loadAt opens the checkpoint that was found at a place, for the tensors of
+// these names if there are any.
+func loadAt(ctx context.Context, dir storage.Dir, at shelf.Place, names ...string) (*Reader, error) {
 	r := &Reader{path: at.Path, stored: at.Stored, format: FormatV2, files: openfiles.New(ctx, dir)}
 	r.replaced = sync.OnceValues(r.isReplaced)
-	open := r.openV2
+	open := func() error { return r.openV2(names) }
 	if at.V1 != nil {
 		r.format = FormatV1
 		open = func() error { return r.openV1(at.V1) }
@@ -116,12 +126,18 @@ func loadAt(ctx context.Context, dir storage.Dir, at shelf.Place) (*Reader, erro
 	return r, nil
 }
 
-func (r *Reader) openV2() error {
+func (r *Reader) openV2(names []string) error {
 	index, err := r.files.File(tensorbundle.IndexName(r.stored))
 	if err != nil {
 		return err
 	}
-	v2, err := tensorbundle.NewReader(index, index.Size, func(shard, shards int) (io.ReaderAt, int64, error) {
+	read := tensorbundle.NewReader
+	if len(names) > 0 {
+		read = func(index io.ReaderAt, size int64, data tensorbundle.OpenData) (*tensorbundle.Reader, error) {
+			return tensorbundle.NewReaderOf(index, size, data, names...)
+		}
+	}
+	v2, err := read(index, index.Size, func(shard, shards int) (io.ReaderAt, int64, error) {
 		f, err := r.files.File(tensorbundle.DataName(r.stored, shard, shards))
 		if err != nil {
 			return nil, 0, err

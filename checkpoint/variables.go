@@ -61,16 +61,18 @@ func ListVariables(ctx context.Context, dir storage.Dir, path string) ([]Stored,
 }
 
 // LoadVariable reads one tensor of a checkpoint. The name may end in ":0", as
-// TensorFlow 1 calls the first output of an operation. path is Load's.
+// TensorFlow 1 calls the first output of an operation. path is Load's. Of the
+// index it reads what that tensor needs, and so sees no damage elsewhere in it.
 // (TensorFlow: tf.train.load_variable)
 func LoadVariable(ctx context.Context, dir storage.Dir, path, name string) (tensor.Tensor, error) {
-	r, err := Load(ctx, dir, path)
+	bare, output := strings.CutSuffix(name, ":0")
+	r, err := loadOf(ctx, dir, path, name, bare, valueOf(name))
 	if err != nil {
 		return tensor.Tensor{}, err
 	}
 	t, err := r.Tensor(name)
 	// A stored name that ends so itself is what was asked for.
-	if bare, ok := strings.CutSuffix(name, ":0"); ok && errors.Is(err, format.ErrNoTensor) {
+	if output && errors.Is(err, format.ErrNoTensor) {
 		t, err = r.Tensor(bare)
 	}
 	if errors.Is(err, format.ErrNoTensor) {
@@ -81,8 +83,11 @@ func LoadVariable(ctx context.Context, dir storage.Dir, path, name string) (tens
 
 // almost says so where name is that of a variable and not of its tensor.
 func (r *Reader) almost(name string, err error) error {
-	if key := name + "/.ATTRIBUTES/" + trackable.VariableValue; r.Has(key) {
+	if key := valueOf(name); r.Has(key) {
 		return fmt.Errorf("%w (but there is %s)", err, key)
 	}
 	return err
 }
+
+// valueOf returns the name of the tensor that a variable's value is.
+func valueOf(name string) string { return name + "/.ATTRIBUTES/" + trackable.VariableValue }

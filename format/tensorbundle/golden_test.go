@@ -24,12 +24,14 @@ type bundle struct {
 }
 
 func (b bundle) open() (*tensorbundle.Reader, error) {
-	return tensorbundle.NewReader(bytes.NewReader(b.index), int64(len(b.index)), func(shard, shards int) (io.ReaderAt, int64, error) {
-		if shard >= len(b.data) {
-			return nil, 0, &fs.PathError{Op: "open", Path: tensorbundle.DataName("x", shard, shards), Err: fs.ErrNotExist}
-		}
-		return bytes.NewReader(b.data[shard]), int64(len(b.data[shard])), nil
-	})
+	return tensorbundle.NewReader(bytes.NewReader(b.index), int64(len(b.index)), b.file)
+}
+
+func (b bundle) file(shard, shards int) (io.ReaderAt, int64, error) {
+	if shard >= len(b.data) {
+		return nil, 0, &fs.PathError{Op: "open", Path: tensorbundle.DataName("x", shard, shards), Err: fs.ErrNotExist}
+	}
+	return bytes.NewReader(b.data[shard]), int64(len(b.data[shard])), nil
 }
 
 func (b bundle) mustOpen(t testing.TB) *tensorbundle.Reader {

@@ -58,12 +58,17 @@ func (r *Reader) load(size int64) error {
 	if !header {
 		return corruptIndex("", table.Handle{}, errors.New("no bundle header"))
 	}
-	r.entries = make(map[string]*stored, len(l.all)) // which need not grow then
+	return l.done()
+}
+
+// done makes the entries known, and finds the slices of those that have any.
+func (l *loading) done() error {
+	l.entries = make(map[string]*stored, len(l.all)) // which need not grow then
 	for _, s := range l.all {
-		r.entries[s.Name] = s
+		l.entries[s.Name] = s
 	}
 	for _, p := range l.waiting {
-		if err := r.loadParts(p); err != nil {
+		if err := l.loadParts(p); err != nil {
 			return corruptIndex(p.Name, p.at, err)
 		}
 	}
@@ -98,6 +103,7 @@ type loading struct {
 	*Reader
 	all     []*stored
 	waiting []partitioned
+	many    bool // there are more slices than are looked up one by one
 	chunk   []stored
 	names   strings.Builder
 }

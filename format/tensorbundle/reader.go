@@ -43,12 +43,24 @@ type stored struct {
 // Damage to the index is a *format.CorruptError of the part "index". A V1
 // checkpoint, or one for a newer TensorFlow, is format.ErrUnsupported.
 func NewReader(index io.ReaderAt, size int64, data OpenData) (*Reader, error) {
+	return newReader(index, size, data, func(r *Reader) error { return r.load(size) })
+}
+
+// NewReaderOf is NewReader for some of the tensors: to its Reader there are no
+// others. Of the index it reads only the blocks in which they are described,
+// so that one tensor of 100,000 costs the time of one; damage elsewhere is for
+// NewReader to find. A name that is not there is no error.
+func NewReaderOf(index io.ReaderAt, size int64, data OpenData, names ...string) (*Reader, error) {
+	return newReader(index, size, data, func(r *Reader) error { return r.loadOf(size, names) })
+}
+
+func newReader(index io.ReaderAt, size int64, data OpenData, load func(*Reader) error) (*Reader, error) {
 	t, err := table.NewReader(index, size, indexPart)
 	if err != nil {
 		return nil, err
 	}
 	r := &Reader{table: t}
-	if err := r.load(size); err != nil {
+	if err := load(r); err != nil {
 		return nil, err
 	}
 	r.files = files{open: data, shards: int(r.header.NumShards), opened: map[int]*file{}}
