@@ -7,7 +7,7 @@
 # interop-long  the same with a new seed, and ten times as many histories and restores
 # torture  the long forms of the tests for crashes, faults and damage, of all modules, for hours; each fuzz
 #          target for a moment; the mutation proof. Prints how often each thing was tried
-# bench    saves and restores of ours and of others side by side on one disk, for two hours: docs/performance.md.
+# bench    saves and restores of ours and of others side by side on one disk, in an hour or two: docs/performance.md.
 #          Needs 20 GiB of disk, and 7 for the others' programs
 # bench-short  the same against TensorFlow alone, in minutes
 # scenarios  each behaviour of TensorFlow that the design started from has its test (interop/scenarios.txt)

@@ -72,6 +72,7 @@ func roomFor(dir string, need int64) error {
 func gib(n int64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
 
 func (b *bench) run(ctx context.Context, p plan) error {
+	defer b.report.end()
 	for _, s := range p {
 		if s.fastest > 0 {
 			s.peers = append(slices.Clone(s.peers), b.report.fastest(s.fastest, s.peers)...)
@@ -80,7 +81,6 @@ func (b *bench) run(ctx context.Context, p plan) error {
 			return err
 		}
 	}
-	b.report.end()
 	return nil
 }
 

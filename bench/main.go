@@ -69,14 +69,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	if err := b.run(ctx, plan); err != nil {
+	err = b.run(ctx, plan)
+	if len(b.report.samples) == 0 {
 		return err
 	}
+	// What was measured before an interrupt was measured.
 	b.report.write(stdout)
-	if o.json == "" {
-		return nil
+	if o.json != "" {
+		err = errors.Join(err, b.report.writeJSON(o.json))
 	}
-	return b.report.writeJSON(o.json)
+	return err
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {

@@ -248,10 +248,10 @@ func (r *repairing) allData() error {
 // write writes the files that can be made again, and lets them take the names
 // of the bad ones. Each is what it was, so that any order would do.
 func (r *repairing) write() (err error) {
-	var files []storage.Pending
+	var waves [2][]storage.Pending
 	var done []*mending
 	defer func() {
-		for _, p := range files {
+		for _, p := range append(waves[0], waves[1]...) {
 			err = alsoDiscarded(err, p)
 		}
 	}()
@@ -263,7 +263,11 @@ func (r *repairing) write() (err error) {
 		if err != nil {
 			return err
 		}
-		files = append(files, p)
+		wave := 0
+		if m == r.index {
+			wave = 1
+		}
+		waves[wave] = append(waves[wave], p)
 		if err := m.writeTo(p); err != nil {
 			return err
 		}
@@ -273,7 +277,7 @@ func (r *repairing) write() (err error) {
 	if err := r.close(); err != nil {
 		return err
 	}
-	if err := storage.CommitAll(r.ctx, r.dir, files); err != nil {
+	if err := storage.CommitAll(r.ctx, r.dir, waves[0], waves[1]); err != nil {
 		return err
 	}
 	for _, m := range done {
