@@ -248,10 +248,10 @@ func (r *repairing) allData() error {
 // write writes the files that can be made again, and lets them take the names
 // of the bad ones. Each is what it was, so that any order would do.
 func (r *repairing) write() (err error) {
-	var waves [2][]storage.Pending
+	var files []storage.Pending
 	var done []*mending
 	defer func() {
-		for _, p := range append(waves[0], waves[1]...) {
+		for _, p := range files {
 			err = alsoDiscarded(err, p)
 		}
 	}()
@@ -263,11 +263,7 @@ func (r *repairing) write() (err error) {
 		if err != nil {
 			return err
 		}
-		wave := 0
-		if m == r.index {
-			wave = 1
-		}
-		waves[wave] = append(waves[wave], p)
+		files = append(files, p)
 		if err := m.writeTo(p); err != nil {
 			return err
 		}
@@ -277,7 +273,7 @@ func (r *repairing) write() (err error) {
 	if err := r.close(); err != nil {
 		return err
 	}
-	if err := storage.CommitAll(r.ctx, r.dir, waves[0], waves[1]); err != nil {
+	if err := storage.CommitAll(r.ctx, r.dir, files); err != nil {
 		return err
 	}
 	for _, m := range done {

@@ -207,6 +207,21 @@ func TestAnotherProgramsCheckpointIsNotTurnedBack(t *testing.T) {
 	wantContents(t, "no receipt, damaged", dir, was)
 }
 
+// TestAWholeIndexOfAnotherProgramIsNotTurnedBack: parity can make the old one
+// again, and cannot make the data again that it was of.
+func TestAWholeIndexOfAnotherProgramIsNotTurnedBack(t *testing.T) {
+	dir := protected(t, 300_000, 2, nil)
+	for _, suffix := range []string{".index", ".data-00000-of-00001"} {
+		writeFile(t, dir, "ckpt-1"+suffix, readFile(t, dir, "ckpt-2"+suffix))
+	}
+	remove(t, dir, "ckpt-1.receipt.json")
+	was := contents(t, dir)
+	if list, err := Repair(background(), dir, "ckpt-1", nil); list != nil || err != nil {
+		t.Errorf("Repair() = %+v, %v, want nothing", list, err)
+	}
+	wantContents(t, "after it", dir, was)
+}
+
 func TestRepairNeedsNoReceipt(t *testing.T) {
 	for _, receipt := range []string{"", "{"} {
 		dir := protected(t, 10, 1, nil)

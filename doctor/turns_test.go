@@ -129,3 +129,24 @@ func TestWhatLiesBesideTheSecondLockIsMended(t *testing.T) {
 		t.Errorf("mended %q, and the file is there: %v", kinds(after.Mended), f.all()[".ckpt.leases/.ckpt.tmp-1-x"] != "")
 	}
 }
+
+// TestWhatASleeperMayChangeIsNotMended: who has lost the lease may be at work
+// there, and is in the midst of what looks broken.
+//
+// Proves D27.
+func TestWhatASleeperMayChangeIsNotMended(t *testing.T) {
+	for over, mended := range map[string]bool{"ckpt-2": false, "ckpt-7": true} {
+		f := newFolder(t, 3)
+		f.remove("ckpt-2.receipt.json")
+		f.write(".ckpt.writers/checkpoint@1.json", `{"schema":1,"id":"sleeper","holder":"process 1 (x) on host y","since":"2026-01-01T00:00:00Z","ttl_seconds":0.05,"beat":1,"paths":["`+over+`"]}`)
+		f.age()
+		dir := storage.WithLease(f.Dir, &storage.LeaseOptions{TTL: 50 * time.Millisecond})
+		r, err := doctor.Examine(t.Context(), dir, doctor.Impatient(nil))
+		f.must(err)
+		_, err = r.Fix(t.Context(), nil)
+		f.must(err)
+		if got := f.all()["ckpt-2.receipt.json"] != ""; got != mended {
+			t.Errorf("with a sleeper over %s the receipt of ckpt-2 was written: %v, want %v", over, got, mended)
+		}
+	}
+}

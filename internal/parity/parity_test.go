@@ -202,6 +202,23 @@ func TestParityOfSomethingElseIsRefused(t *testing.T) {
 	}
 }
 
+// TestParityThatLacksAPieceIsRefused, though both its ends are whole: what it says
+// of its data cannot be looked up in it.
+func TestParityThatLacksAPieceIsRefused(t *testing.T) {
+	const block = 16
+	data := pattern(3 * 8 * block)
+	parity := parityOf(t, data, block, 64)
+	at := headerSize + stripeHead + block
+	for what, other := range map[string][]byte{
+		"a stripe less": slices.Delete(slices.Clone(parity), at, at+stripeHead+block),
+		"7 bytes more":  slices.Insert(slices.Clone(parity), at, pattern(7)...),
+	} {
+		if r, err := Check(file(data), file(other), nil); !errors.Is(err, format.ErrCorrupt) {
+			t.Errorf("%s: Check() = %+v, %v, want ErrCorrupt", what, r, err)
+		}
+	}
+}
+
 func TestBytesAfterTheEndAreLeftOut(t *testing.T) {
 	data := pattern(50)
 	got, r := repaired(t, append(slices.Clone(data), "grown"...), parityOf(t, data, 16, 50), nil)
