@@ -18,13 +18,13 @@ import (
 // tiny is a plan that measures ours beside itself.
 func tiny() plan {
 	ours := []peerKind{{name: "ours"}}
-	all := slices.DeleteFunc(cases(false), func(c kase) bool { return c.only != "" && c.name != "one loop, warm pages" })
+	all := slices.DeleteFunc(cases(false), func(c trial) bool { return c.only != "" && c.name != "one loop, warm pages" })
 	for i := range all {
 		all[i].only = "" // so that ours is asked for all
 	}
 	return plan{
 		{layout: layout{name: "200x5MiB", tensors: 3, elements: 1000}, peers: ours, rounds: 2, cases: all},
-		{layout: layout{name: "small", tensors: 2, elements: 10, saves: 7}, peers: ours, rounds: 1, cases: []kase{smallSaves}},
+		{layout: layout{name: "small", tensors: 2, elements: 10, saves: 7}, peers: ours, rounds: 1, cases: []trial{smallSaves}},
 	}
 }
 

@@ -46,11 +46,11 @@ func (p *pair) rounds(ctx context.Context, s stage) error {
 	if err := p.warmUp(s); err != nil {
 		return err
 	}
-	able := slices.DeleteFunc(slices.Clone(s.cases), func(c kase) bool {
+	able := slices.DeleteFunc(slices.Clone(s.cases), func(c trial) bool {
 		return c.only != "" && c.only != p.theirs.process.name
 	})
 	for round := range s.rounds {
-		var next []kase
+		var next []trial
 		for _, c := range able {
 			got, err := p.measure(c, round)
 			if err := ctx.Err(); err != nil {
@@ -101,10 +101,10 @@ type turn struct {
 }
 
 // key tells the operations apart that need different buffers.
-func (t turn) key(c kase) string { return fmt.Sprint(c.op, c.cold, t.inPlace) }
+func (t turn) key(c trial) string { return fmt.Sprint(c.op, c.cold, t.inPlace) }
 
 // turns are who is measured, in what order. That changes from round to round.
-func (p *pair) turns(c kase, round int, into *sample) []turn {
+func (p *pair) turns(c trial, round int, into *sample) []turn {
 	turns := []turn{{side: p.ours, result: &into.Ours}, {side: p.theirs, result: &into.Theirs}}
 	if c.op == "load" {
 		into.InPlace = &measure{}
@@ -117,7 +117,7 @@ func (p *pair) turns(c kase, round int, into *sample) []turn {
 }
 
 // measure measures both, each between two measurements of the limit.
-func (p *pair) measure(c kase, round int) (got sample, err error) {
+func (p *pair) measure(c trial, round int) (got sample, err error) {
 	got = sample{Layout: p.layout.name, Peer: p.theirs.process.name, Op: c.op, Case: c.name, Round: round}
 	before, err := p.limit(c)
 	if err != nil {
@@ -145,7 +145,7 @@ func (p *pair) blame(s *side, err error) error {
 	return err
 }
 
-func (p *pair) limit(c kase) (float64, error) {
+func (p *pair) limit(c trial) (float64, error) {
 	seconds, err := p.bench.limits.seconds(c.limit, p.layout.bytes())
 	if err != nil {
 		return 0, fmt.Errorf("%w: %s: %w", errOurs, c.limit, err)
@@ -153,7 +153,7 @@ func (p *pair) limit(c kase) (float64, error) {
 	return seconds, nil
 }
 
-func (p *pair) one(t turn, c kase) (measure, error) {
+func (p *pair) one(t turn, c trial) (measure, error) {
 	if c.op == "load" {
 		return p.load(t.side, c, t.inPlace)
 	}
@@ -161,7 +161,7 @@ func (p *pair) one(t turn, c kase) (measure, error) {
 }
 
 // save measures a save into a new directory, which it removes.
-func (p *pair) save(s *side, c kase) (m measure, err error) {
+func (p *pair) save(s *side, c trial) (m measure, err error) {
 	dir, err := p.newDir(s)
 	if err != nil {
 		return m, err
@@ -175,7 +175,7 @@ func (p *pair) save(s *side, c kase) (m measure, err error) {
 }
 
 // load measures a restore of what was saved once, with the files where c says.
-func (p *pair) load(s *side, c kase, inPlace bool) (m measure, err error) {
+func (p *pair) load(s *side, c trial, inPlace bool) (m measure, err error) {
 	if s.saved == "" {
 		if s.saved, err = p.newDir(s); err != nil {
 			return m, err
@@ -203,7 +203,7 @@ func (p *pair) load(s *side, c kase, inPlace bool) (m measure, err error) {
 
 // clock measures one call, and the flush after it where c has one. Ours has
 // none to add: its save returns when all is flushed.
-func (p *pair) clock(s *side, c kase, q peer.Request) (m measure, err error) {
+func (p *pair) clock(s *side, c trial, q peer.Request) (m measure, err error) {
 	release, err := force(c.pages, p.bench.scratch, p.layout.bytes())
 	if err != nil {
 		return m, err

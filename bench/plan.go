@@ -52,7 +52,7 @@ type stage struct {
 	peers   []peerKind
 	fastest int // besides, so many of those that were fastest on the first layout
 	rounds  int
-	cases   []kase
+	cases   []trial
 }
 
 type plan []stage
@@ -84,7 +84,7 @@ func makePlan(o *options) (plan, error) {
 		s := stage{layout: l.scaled(o.scale), peers: peers, rounds: 3, cases: cases(o.short)}
 		switch {
 		case l.saves > 0:
-			s.cases = []kase{smallSaves}
+			s.cases = []trial{smallSaves}
 		case l.name == layouts()[0].name && !o.short:
 			s.rounds = 5
 		case o.peers == "" && !o.short && o.layouts == "":

@@ -15,9 +15,9 @@ const (
 	coldPages
 )
 
-// kase is a way to measure a peer; what is measured of ours beside it is the
+// trial is a way to measure a peer; what is measured of ours beside it is the
 // same, but never without its flushes.
-type kase struct {
+type trial struct {
 	op    string // as in peer.Request
 	name  string // in the table
 	pages pages
@@ -28,10 +28,10 @@ type kase struct {
 	limit limitKind // what is measured before and after
 }
 
-var smallSaves = kase{op: "small", name: "small saves", limit: limitFlushes}
+var smallSaves = trial{op: "small", name: "small saves", limit: limitFlushes}
 
-func cases(short bool) []kase {
-	all := []kase{
+func cases(short bool) []trial {
+	all := []trial{
 		{op: "save", name: "no flush, warm pages", limit: limitWrite},
 		{op: "save", name: "flushed, warm pages", flush: true, limit: limitWrite},
 		{op: "save", name: "no flush, cold pages", pages: coldPages, limit: limitWrite},
@@ -47,7 +47,7 @@ func cases(short bool) []kase {
 	if !short {
 		return all
 	}
-	var some []kase
+	var some []trial
 	for _, c := range all {
 		if c.pages == warmPages {
 			some = append(some, c)
