@@ -66,11 +66,21 @@ func LatestValid(ctx context.Context, dir storage.Dir, o *LatestValidOptions) (p
 	case path != "":
 		return path, passed, nil
 	case len(passed) == 0:
-		return "", nil, noCheckpoint(dir)
+		return "", nil, noneListed(ctx, dir)
 	case o.Quarantine:
 		return "", passed, fmt.Errorf("%w\n\tall stay where they are: %w", &NoneValidError{passed}, ErrLastLeft)
 	}
 	return "", passed, &NoneValidError{passed}
+}
+
+// noneListed is the error of a directory that lists no checkpoint: there may be
+// one that has lost its index.
+func noneListed(ctx context.Context, dir storage.Dir) error {
+	lost, err := Latest(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return &NoneValidError{[]Broken{{Path: lost, Err: unindexed(ctx, dir, lost, fs.ErrNotExist)}}}
 }
 
 // walk is a search for a checkpoint that is valid.

@@ -68,6 +68,9 @@ func TestAllIndexesAndTheStateFileLost(t *testing.T) {
 		if path, err := Latest(background(), dir); path != "ckpt-3" || err != nil {
 			t.Errorf("parity %v: Latest() = %q, %v, want ckpt-3", parity, path, err)
 		}
+		if path, _, err := LatestValid(background(), dir, nil); !errors.Is(err, ErrNoneValid) || !strings.Contains(err.Error(), "ckpt-3.index") {
+			t.Errorf("parity %v: LatestValid() = %q, %v, want %v that names ckpt-3.index", parity, path, err, ErrNoneValid)
+		}
 		for range 2 { // and if they go on all the same
 			mustSave(t, m, nil)
 			must(t, m.Close(background()))
