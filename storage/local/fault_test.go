@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -292,12 +293,11 @@ func TestFailedFileGivesItsBufferBackOnce(t *testing.T) {
 // TestAFailedWriteIsNotForgotten: what follows would leave a hole behind it.
 func TestAFailedWriteIsNotForgotten(t *testing.T) {
 	root, piece := t.TempDir(), make([]byte, 1<<20)
-	failed := false
+	var failed atomic.Bool
 	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
-		if op.Verb != "write" || failed {
+		if op.Verb != "write" || failed.Swap(true) {
 			return nil
 		}
-		failed = true
 		return syscall.EIO
 	})
 	p, err := local.DirOn(fsys, root).Create(t.Context(), "a")
