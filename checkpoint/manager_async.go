@@ -37,7 +37,10 @@ func (s *save) later(ctx context.Context) (*Saving, error) {
 	saving := m.c.later(s.path, m.o.Async, m,
 		func() error { return s.writeLater(later, w) },
 		func(err error) error { w.Forget(); return s.ended(later, err) })
-	return saving, m.c.fed(saving, w.Feed(ctx))
+	if err := m.c.fed(saving, w.Feed(ctx)); err != nil {
+		return nil, err
+	}
+	return saving, nil
 }
 
 // openOnce finds out, before the manager's first asynchronous save, what is

@@ -51,7 +51,7 @@ func (m *Manager) Begin(ctx context.Context, o *SaveOptions) (*Saving, error) {
 		o = new(SaveOptions)
 	}
 	handle, err := m.begin(ctx, *o)
-	return handle, m.c.outcomes.before(err, m)
+	return handle, m.c.outcomes.before(err, m, handle)
 }
 
 func (m *Manager) begin(ctx context.Context, o SaveOptions) (*Saving, error) {

@@ -22,7 +22,8 @@ type plainSave struct {
 	lock  storage.Held
 	state State // of below, as it is before the save
 
-	counts bool // it is Save: the path may not be taken
+	counts bool    // it is Save: the path may not be taken
+	begun  *Saving // what is written later
 
 	// Not of Write: dir/prefix is below/base.
 	prefix, base string
@@ -101,8 +102,8 @@ func (s *plainSave) later(ctx context.Context, prepare func(context.Context, fun
 	}
 	s.lock = lock
 	later := context.WithoutCancel(ctx)
-	saving := c.later(s.w.Path, c.o.Async, c, func() error { return s.writeLater(later, write) }, s.ended)
-	return c.fed(saving, s.w.Feed(ctx))
+	s.begun = c.later(s.w.Path, c.o.Async, c, func() error { return s.writeLater(later, write) }, s.ended)
+	return c.fed(s.begun, s.w.Feed(ctx))
 }
 
 // writeLater is what the queue runs.

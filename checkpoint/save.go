@@ -27,22 +27,19 @@ import (
 // EarlierError, beside it.
 // (TensorFlow: tf.train.Checkpoint.save)
 func (c *Checkpoint) Save(ctx context.Context, dir storage.Dir, prefix string) (path string, err error) {
-	if path, err = c.save(ctx, dir, prefix); err != nil {
-		path, err = "", fmt.Errorf("save %s: %w", prefix, err)
-	}
-	return path, c.outcomes.before(err, c)
-}
-
-func (c *Checkpoint) save(ctx context.Context, dir storage.Dir, prefix string) (path string, err error) {
-	if err := filename.Check(prefix + "-0"); err != nil {
-		return "", err
-	}
 	s := c.newPlainSave(dir, prefix)
-	err = s.run(ctx, s.counted, s.writeAndRecord)
-	if errors.Is(err, ErrSkipped) {
-		return "", nil
+	if err = filename.Check(prefix + "-0"); err == nil {
+		err = s.run(ctx, s.counted, s.writeAndRecord)
 	}
-	return s.w.Path, err
+	switch {
+	case errors.Is(err, ErrSkipped):
+		err = nil
+	case err != nil:
+		err = fmt.Errorf("save %s: %w", prefix, err)
+	default:
+		path = s.w.Path
+	}
+	return path, c.outcomes.before(err, c, s.begun)
 }
 
 // readToKeep reads what the next state file is to keep of this one. TensorFlow

@@ -27,9 +27,9 @@ func (c *Checkpoint) SaveAs(ctx context.Context, dir storage.Dir, name string, o
 	if o == nil {
 		o = new(SaveAsOptions)
 	}
+	s := c.newPlainSave(dir, name)
 	err := filename.Check(name)
 	if err == nil {
-		s := c.newPlainSave(dir, name)
 		s.w.Path = name
 		r := Receipt{Writer: WriterSave, Step: o.Step, Epoch: o.Epoch, Metrics: o.Metrics, Tags: o.Tags}
 		s.w.receipt = r.clone()
@@ -38,5 +38,5 @@ func (c *Checkpoint) SaveAs(ctx context.Context, dir storage.Dir, name string, o
 	if err != nil {
 		err = fmt.Errorf("save %s: %w", name, err)
 	}
-	return c.outcomes.before(err, c)
+	return c.outcomes.before(err, c, s.begun)
 }

@@ -165,13 +165,13 @@ func (o *outcomes) told(s *Saving) {
 }
 
 // failed returns the saves of owner, or of all if that is nil, of whose errors
-// nobody was told. They count as told then.
-func (o *outcomes) failed(owner any) []*Saving {
+// nobody was told, but not the save mine. They count as told then.
+func (o *outcomes) failed(owner any, mine *Saving) []*Saving {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var failed, others []*Saving
 	for _, s := range o.untold {
-		if owner == nil || s.owner == owner {
+		if s != mine && (owner == nil || s.owner == owner) {
 			failed = append(failed, s)
 		} else {
 			others = append(others, s)
@@ -184,17 +184,18 @@ func (o *outcomes) failed(owner any) []*Saving {
 // take returns the errors of those saves.
 func (o *outcomes) take(owner any) []error {
 	var errs []error
-	for _, s := range o.failed(owner) {
+	for _, s := range o.failed(owner, nil) {
 		errs = append(errs, s.err)
 	}
 	return errs
 }
 
 // before returns err, which is of a save just made, after those of earlier
-// ones of owner.
-func (o *outcomes) before(err error, owner any) error {
+// ones of owner. It may have begun the save mine, of which others are told: that
+// can have failed already, and is no earlier one.
+func (o *outcomes) before(err error, owner any, mine *Saving) error {
 	var all []error
-	for _, s := range o.failed(owner) {
+	for _, s := range o.failed(owner, mine) {
 		if s.done == nil { // a hook, perhaps just now
 			all = append(all, s.err)
 		} else {

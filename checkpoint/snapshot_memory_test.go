@@ -170,7 +170,7 @@ func TestAnObjectThatFailsWhileTheCallWaitsFailsTheSave(t *testing.T) {
 		mustSave(t, m, nil)
 		mustSync(t, m)
 		c.Track("w", &unwilling{variableF: variable(1), asked: 1})
-		if path, err := m.Save(background(), nil); !errors.Is(err, errUnwilling) {
+		if path, err := m.Save(background(), nil); path != "" || !errors.Is(err, errUnwilling) {
 			t.Errorf("Save = %q, %v, want %v", path, err, errUnwilling)
 		}
 		mustSync(t, m) // it was told
@@ -225,4 +225,32 @@ func TestACallWaitsForTheBeginningOfTheFile(t *testing.T) {
 		synctest.Wait()
 		mustSync(t, m)
 	})
+}
+
+// TestASaveThatFailsAtOnceIsNoEarlierOne: it may be over before the call that
+// began it returns, and is then told by its handle, Sync or the next save.
+//
+// Proves D13.
+func TestASaveThatFailsAtOnceIsNoEarlierOne(t *testing.T) {
+	broken := errors.New("broken")
+	for name, save := range map[string]func(c *Checkpoint, m *Manager, dir storage.Dir) error{
+		"Manager.Save": func(_ *Checkpoint, m *Manager, _ storage.Dir) error { _, err := m.Save(background(), nil); return err },
+		"Checkpoint.Save": func(c *Checkpoint, _ *Manager, d storage.Dir) error {
+			_, err := c.Save(background(), d, "s")
+			return err
+		},
+		"Checkpoint.SaveAs": func(c *Checkpoint, _ *Manager, d storage.Dir) error { return c.SaveAs(background(), d, "as", nil) },
+		"Checkpoint.Write":  func(c *Checkpoint, _ *Manager, d storage.Dir) error { return c.Write(background(), d, "w") },
+	} {
+		dir := newGated()
+		c, _, _ := graded(&Options{Async: &Async{}, SnapshotMemory: 1}) // the call waits until it has failed
+		m := newManager(t, c, dir, nil)
+		dir.pass <- broken
+		if err := save(c, m, dir); err != nil {
+			t.Errorf("%s = %v, want nil", name, err)
+		}
+		if err := c.Sync(background()); !errors.Is(err, broken) {
+			t.Errorf("%s: Sync() = %v, want %v", name, err, broken)
+		}
+	}
 }

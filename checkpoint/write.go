@@ -35,7 +35,7 @@ func (c *Checkpoint) Write(ctx context.Context, dir storage.Dir, path string) er
 	if err != nil {
 		err = fmt.Errorf("write %s: %w", path, err)
 	}
-	return c.outcomes.before(err, c)
+	return c.outcomes.before(err, c, s.begun)
 }
 
 // hand gives w the objects' tensors as they are when they are written, one
