@@ -31,12 +31,22 @@ import (
 // needed; until Close all reading obeys ctx. A checkpoint that is not there is
 // an error that wraps fs.ErrNotExist. (TensorFlow: tf.train.load_checkpoint)
 func Load(ctx context.Context, dir storage.Dir, path string) (*Reader, error) {
-	at, err := locate(ctx, dir, path)
-	if err != nil {
-		return nil, err
+	for tries := 0; ; tries++ {
+		at, err := locate(ctx, dir, path)
+		if err != nil {
+			return nil, err
+		}
+		r, err := loadAt(ctx, dir, at)
+		// If the overwrite was settled between the two its result is there.
+		if settled := at.Stored != at.Path && errors.Is(err, fs.ErrNotExist); !settled || tries == settledMeanwhile {
+			return r, err
+		}
 	}
-	return loadAt(ctx, dir, at)
 }
+
+// settledMeanwhile is how often an overwrite may be settled just when its
+// recovery files are to be opened. Once is much.
+const settledMeanwhile = 100
 
 // loadOf is Load for some of the tensors: to the Reader there are no others.
 func loadOf(ctx context.Context, dir storage.Dir, path string, names ...string) (*Reader, error) {

@@ -32,14 +32,14 @@ func (r *Reader) isReplaced() (bool, error) {
 	if r.v2 == nil {
 		return false, nil
 	}
-	index := tensorbundle.IndexName(r.stored)
-	if replaced, err := r.files.Replaced(index); replaced || err != nil {
-		return replaced, err
-	}
-	// Until an overwrite is settled the old index stands beside new data.
+	// Until an overwrite is settled the old index stands beside new data. This is
+	// asked first: it may be settled between the two questions.
 	now, err := locatePath(r.files.Context(), r.files.Dir, r.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return true, nil
+	case err != nil || now.Stored != r.stored:
+		return err == nil, err
 	}
-	return now.Stored != r.stored, err
+	return r.files.Replaced(tensorbundle.IndexName(r.stored))
 }
