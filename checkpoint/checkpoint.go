@@ -50,7 +50,8 @@ type Options struct {
 	// memory: the fastest way, for a program that ends if the checkpoint is
 	// damaged. The error then names what was overwritten already, a
 	// *trackable.OverwrittenError. By default nothing is changed before all is
-	// verified.
+	// verified. A manager that goes back from a damaged checkpoint restores the
+	// older one over what was overwritten.
 	InPlace bool
 	// Async makes Save and Write asynchronous, and by default the saves of
 	// managers. Nil: they return when the checkpoint is durable.
