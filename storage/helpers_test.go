@@ -47,6 +47,7 @@ func TestReadOnlyReadsAndChangesNothing(t *testing.T) {
 	_, create := d.Create(ctx, "b")
 	_, lock := storage.Lock(ctx, d, "writer")
 	_, grow := storage.Append(ctx, d, "log")
+	_, share := storage.Share(ctx, d, "a", "c")
 	pending, err := inner.Create(ctx, "b")
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,7 @@ func TestReadOnlyReadsAndChangesNothing(t *testing.T) {
 		"remove a":    d.Remove(ctx, "a"),
 		"link c":      storage.Link(ctx, d, "a", "c"),
 		"lock writer": lock,
+		"share c":     share,
 		"append log":  grow,
 		"commit .":    storage.CommitAll(ctx, d, []storage.Pending{pending}),
 	} {

@@ -43,9 +43,13 @@
 // Pending the one of its Create and a File the one of its Open; a context's
 // error is returned as it is, never dressed up.
 //
+// Two names may be of one file, whose bytes are there once: Link and Share make
+// them. To the promises they are two files, of which one is removed or replaced
+// without the other.
+//
 // What only some places can do is an optional interface, Batcher, Publisher,
-// Linker, Locker, Appender, Tidier, Excluder or Spacer. Use the functions
-// CommitAll, RemoveAll, Publish, Link, Lock, Append, Leftovers, WriteNew and Room,
+// Linker, Sharer, Locker, Appender, Tidier, Excluder or Spacer. Use the functions
+// CommitAll, RemoveAll, Publish, Link, Share, Lock, Append, Leftovers, WriteNew and Room,
 // which know what to do without it; Sub, ReadOnly, WithTrace and WithLease pass
 // it on.
 package storage

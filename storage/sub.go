@@ -144,6 +144,7 @@ var (
 type optional interface {
 	Batcher
 	Linker
+	Sharer
 	Locker
 	Appender
 	Tidier

@@ -8,7 +8,7 @@ import (
 
 // WithTrace returns d with tell called after each operation on it, with a
 // line that names it: "create a", "commit a", "publish a", "discard a", "open a",
-// "remove a", "list ckpt-", "link a b", "lock a", "unlock a", "append a", "leftovers", "new a"; for CommitAll and
+// "remove a", "list ckpt-", "link a b", "share a b", "lock a", "unlock a", "append a", "leftovers", "new a"; for CommitAll and
 // RemoveAll "commit a b; c", where the semicolon parts the waves. An operation
 // that failed ends in ": " and the error. Reads, writes, Close, and a Discard
 // with nothing to do are left out. tell may be called by several goroutines.

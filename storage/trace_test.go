@@ -39,8 +39,11 @@ func TestTraceTellsEveryOperation(t *testing.T) {
 	must(c.Discard())
 	must(d.Remove(ctx, "c"))
 	must(storage.Link(ctx, d, "data", "data-2"))
-	wantNames(t, d, "a", "data", "data-2", "index", "receipt")
-	_, err := storage.ReadFile(ctx, d, "a")
+	shared, err := storage.Share(ctx, d, "data", "data-3")
+	must(err)
+	must(storage.CommitAll(ctx, d, []storage.Pending{shared}))
+	wantNames(t, d, "a", "data", "data-2", "data-3", "index", "receipt")
+	_, err = storage.ReadFile(ctx, d, "a")
 	must(err)
 	must(storage.RemoveAll(ctx, d, []string{"index"}, []string{"data", "receipt"}))
 	must(d.Remove(ctx, "a"))
@@ -56,6 +59,9 @@ func TestTraceTellsEveryOperation(t *testing.T) {
 		if err == nil {
 			t.Error("no error, want one")
 		}
+	}
+	if _, err := storage.Share(ctx, d, "a", "b"); err == nil {
+		t.Error("no error, want one")
 	}
 	if _, err := d.Open(ctx, "../a"); err == nil {
 		t.Error("no error, want one")

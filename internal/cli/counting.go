@@ -50,6 +50,11 @@ func (d countingDir) Link(ctx context.Context, oldname, newname string) error {
 	return storage.Link(ctx, d.Dir, oldname, newname)
 }
 
+// Share is storage.Share of the Dir behind.
+func (d countingDir) Share(ctx context.Context, oldname, newname string) (storage.Pending, error) {
+	return storage.Share(ctx, d.Dir, oldname, newname)
+}
+
 // Lock is storage.Lock of the Dir behind.
 func (d countingDir) Lock(ctx context.Context, name string) (storage.Held, error) {
 	return storage.Lock(ctx, d.Dir, name)

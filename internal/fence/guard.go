@@ -105,6 +105,18 @@ func (g *guard) Create(ctx context.Context, name string) (storage.Pending, error
 	return &guarded{p, g, ctx, name}, nil
 }
 
+// Share is refused early, as Create is.
+func (g *guard) Share(ctx context.Context, oldname, newname string) (storage.Pending, error) {
+	if err := g.may("share", newname); err != nil {
+		return nil, err
+	}
+	p, err := storage.Share(ctx, g.Dir, oldname, newname)
+	if err != nil {
+		return nil, err
+	}
+	return &guarded{p, g, ctx, newname}, nil
+}
+
 func (g *guard) Remove(ctx context.Context, name string) error {
 	return g.change(ctx, []string{name}, func() error { return g.Dir.Remove(ctx, name) })
 }

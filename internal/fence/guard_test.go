@@ -43,6 +43,16 @@ func TestWhatAGuardLetsPassIsDone(t *testing.T) {
 		}
 		wantText(t, dir, name, name)
 	}
+	for name, end := range map[string]func(storage.Pending) error{"shared soon": storage.Publish, "shared": storage.Pending.Commit} {
+		p, err := storage.Share(t.Context(), mine, "new", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := end(p); err != nil {
+			t.Error(err)
+		}
+		wantText(t, dir, name, "new")
+	}
 	wantText(t, dir, "new", "new")
 	wantText(t, dir, "linked", "new")
 	mustUnlock(t, held)

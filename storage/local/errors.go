@@ -62,7 +62,7 @@ func (d *dir) failed(op, path string, err error) error {
 }
 
 // changesDir are the operations that need the right to write to a directory.
-var changesDir = []string{"append", "create", "link", "remove"}
+var changesDir = []string{"append", "create", "link", "remove", "share"}
 
 func (d *dir) whatIsMissing(path string, err error) error {
 	for _, p := range []string{d.root, path} {
@@ -110,7 +110,7 @@ func subject(p, path string) string {
 // noLinks marks the errors of file systems without hard links, and of links
 // the system will not make, as a wish to copy.
 func noLinks(err error) error {
-	for _, no := range []error{syscall.EPERM, syscall.EXDEV, syscall.EMLINK} {
+	for _, no := range linkless {
 		if errors.Is(err, no) {
 			return because(errors.ErrUnsupported, "%v", cause(err))
 		}

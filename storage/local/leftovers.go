@@ -59,6 +59,6 @@ func (l *leftovers) entry(in string, e fs.DirEntry) error {
 	if err != nil {
 		return l.d.failed("list", filepath.Join(l.d.root, filepath.FromSlash(in), e.Name()), err)
 	}
-	l.found = append(l.found, storage.Info{Name: in + e.Name(), Size: info.Size(), ModTime: info.ModTime(), ID: fileID(info)})
+	l.found = append(l.found, storage.Info{Name: in + e.Name(), Size: info.Size(), ModTime: begun(e.Name(), info), ID: fileID(info)})
 	return nil
 }

@@ -48,7 +48,7 @@ func Dir(path string) storage.Dir { return DirOn(vfs.OS(), path) }
 // between this package and the disk.
 func DirOn(fsys vfs.FS, path string) storage.Dir { return &dir{fsys: fsys, root: path} }
 
-// dir is a storage.Batcher, Linker, Locker, Appender and Excluder too.
+// dir is a storage.Batcher, Linker, Sharer, Locker, Appender and Excluder too.
 type dir struct {
 	fsys vfs.FS
 	root string

@@ -15,6 +15,7 @@ import (
 // pending is a file on its way to its name. Where it is on that way:
 //
 //	Create   an empty file under the reserved name temp
+//	Share    a second name temp of a file that is there, in place of Create and Write
 //	Write    bytes in the stage or in the file, none of them durable
 //	flush    all bytes durable, f closed, still under temp
 //	publish  seen under path; after loss of power under path or temp
@@ -32,6 +33,7 @@ type pending struct {
 	off    int64   // bytes written
 	stream *stream // nil: the file is small, or written through the cache
 	hungry bool    // it would be a stream if there was a buffer
+	shared bool    // temp is a second name of bytes that are there: see Share
 	err    error   // the first failure: nothing is tried again after it
 	done   string
 }
@@ -116,7 +118,7 @@ func (p *pending) publish() error {
 	if err := p.ready("commit"); err != nil {
 		return err
 	}
-	if err := p.fail("rename", p.d.fsys.Rename(p.temp, p.path)); err != nil {
+	if err := p.fail("rename", p.rename()); err != nil {
 		return err
 	}
 	p.done = "committed"

@@ -15,6 +15,9 @@ const (
 var stages = sync.Pool{New: func() any { return new([stageSize]byte) }}
 
 func (p *pending) Write(b []byte) (int, error) {
+	if p.shared {
+		return 0, p.refuse()
+	}
 	if len(b) == 0 {
 		return 0, p.ready("write")
 	}

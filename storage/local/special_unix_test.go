@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/internal/golden"
+	"github.com/ckpt-dev/ckpt/internal/vfs"
+	"github.com/ckpt-dev/ckpt/internal/vfs/vfstest"
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
 )
@@ -127,6 +129,28 @@ func TestLinksAreReplacedNotFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantContent(t, d, "copy", "content")
+}
+
+// TestWhatIsNoFileIsNotShared, nor what becomes none between two looks.
+func TestWhatIsNoFileIsNotShared(t *testing.T) {
+	root := oddDirectory(t)
+	for _, name := range []string{"pipe", "directory", "loop"} {
+		if _, err := storage.Share(t.Context(), local.Dir(root), name, "b"); err == nil {
+			t.Errorf("Share(%s) is no error, want one", name)
+		}
+	}
+	fsys := vfstest.Hook(vfs.OS(), func(op vfstest.Op) error {
+		if op.Verb != "link" {
+			return nil
+		}
+		return os.Rename(filepath.Join(root, "pipe"), op.Path)
+	})
+	if _, err := storage.Share(t.Context(), local.DirOn(fsys, root), "file", "b"); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("Share of a file that is a pipe by now = %v, want %v", err, fs.ErrInvalid)
+	}
+	if info, err := os.Lstat(filepath.Join(root, "b")); err == nil {
+		t.Errorf("b is there, %v", info.Mode())
+	}
 }
 
 func TestModesFollowTheUmask(t *testing.T) {

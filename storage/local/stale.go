@@ -48,5 +48,5 @@ func (d *dir) removeStaleBelow(in string, fresh vfs.File) {
 
 func stale(e fs.DirEntry, now time.Time) bool {
 	info, err := e.Info()
-	return err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > staleAge
+	return err == nil && info.Mode().IsRegular() && now.Sub(begun(e.Name(), info)) > staleAge
 }

@@ -52,6 +52,23 @@ var (
 		{"Link", map[string]string{"a": oldText}, func(ctx context.Context, d storage.Dir) error {
 			return storage.Link(ctx, d, "a", "second/b")
 		}, map[string]string{"a": oldText, "second/b": oldText}, nil},
+		{"Share", map[string]string{"data-1": oldText}, func(ctx context.Context, d storage.Dir) error {
+			return shareOf(ctx, d, "data-1", [][]string{{"in/data-2", "head-2"}, {"index-2"}})
+		}, map[string]string{"data-1": oldText, "in/data-2": oldText, "head-2": "new", "index-2": "new"},
+			[]string{"in/data-2 head-2", "index-2"}},
+		{"Share over a file, and the first name is removed", map[string]string{"a": oldText, "b": newText}, func(ctx context.Context, d storage.Dir) error {
+			p, err := storage.Share(ctx, d, "a", "b")
+			if err == nil {
+				err = d.Remove(ctx, "a")
+			}
+			if err == nil {
+				err = p.Commit()
+			}
+			return err
+		}, map[string]string{"b": oldText}, nil},
+		{"Share of a file as itself", map[string]string{"data": oldText}, func(ctx context.Context, d storage.Dir) error {
+			return shareOf(ctx, d, "data", [][]string{{"data"}})
+		}, map[string]string{"data": oldText}, nil},
 	}
 )
 

@@ -34,6 +34,8 @@ var scenarios = []scenario{
 	{"remove_all", []string{"index-1", "index-2", "data-1", "data-2", "more/data-2"},
 		[][]string{{"index-1", "index-2"}, {"data-1", "data-2", "more/data-2", "gone"}}, removeWaves},
 	{"link", []string{"data"}, [][]string{{"data-recovery"}}, linkAlone},
+	{"share", []string{"data", "index"}, [][]string{{"data-2", "more/data-3"}, {"index"}}, shareWaves},
+	{"share_itself", []string{"data"}, [][]string{{"data"}}, shareWaves},
 }
 
 func writeAlone(ctx context.Context, d storage.Dir, waves [][]string) error {
@@ -70,6 +72,39 @@ func linkAlone(ctx context.Context, d storage.Dir, waves [][]string) error {
 	return storage.Link(ctx, d, "data", waves[0][0])
 }
 
+func shareWaves(ctx context.Context, d storage.Dir, waves [][]string) error {
+	return shareOf(ctx, d, "data", waves)
+}
+
+// shareOf makes what is called data of the file data, and writes the rest.
+func shareOf(ctx context.Context, d storage.Dir, data string, waves [][]string) error {
+	pending := make([][]storage.Pending, len(waves))
+	for i, wave := range waves {
+		for _, name := range wave {
+			p, err := shareOrCreate(ctx, d, data, name)
+			if err != nil {
+				return err
+			}
+			defer p.Discard() // has nothing to do, or its error is not the first
+			pending[i] = append(pending[i], p)
+		}
+	}
+	return storage.CommitAll(ctx, d, pending...)
+}
+
+func shareOrCreate(ctx context.Context, d storage.Dir, data, name string) (storage.Pending, error) {
+	if isShared(name) {
+		return storage.Share(ctx, d, data, name)
+	}
+	p, err := d.Create(ctx, name)
+	if err == nil {
+		_, err = p.Write([]byte("new"))
+	}
+	return p, err
+}
+
+func isShared(name string) bool { return strings.HasPrefix(filepath.Base(name), "data") }
+
 // before makes the directory as the scenario wants to find it.
 func (s scenario) before(t *testing.T) (root string) {
 	t.Helper()
@@ -99,7 +134,7 @@ func TestOrderOfOperations(t *testing.T) {
 	}
 }
 
-var tempName = regexp.MustCompile(`\.ckpt\.tmp-[A-Z2-7]+`)
+var tempName = regexp.MustCompile(`\.ckpt\.tmp-(shared-\d+-)?[A-Z2-7]+`)
 
 // traceText is the same for the same operations: random names are numbered,
 // what happens side by side is sorted, and what was there above is left out.
@@ -115,6 +150,9 @@ func traceText(root string, ops []vfstest.Op) string {
 		lines = append(lines, tempName.ReplaceAllStringFunc(line, func(name string) string {
 			if numbers[name] == "" {
 				numbers[name] = fmt.Sprintf(".ckpt.tmp-%d", len(numbers)+1)
+				if strings.Contains(name, "shared") {
+					numbers[name] += "-shared"
+				}
 			}
 			return numbers[name]
 		}))

@@ -20,7 +20,7 @@ func Dir() storage.Dir {
 	return &dir{files: make(map[string]content), locks: make(map[string]storage.Turns)}
 }
 
-// dir is a storage.Linker, Locker and Excluder too. A Batcher would save nothing here.
+// dir is a storage.Linker, Sharer, Locker and Excluder too. A Batcher would save nothing here.
 type dir struct {
 	mu    sync.RWMutex
 	files map[string]content
@@ -124,6 +124,19 @@ func (d *dir) Link(ctx context.Context, oldname, newname string) error {
 	}
 	d.files[newname] = c
 	return nil
+}
+
+func (d *dir) Share(ctx context.Context, oldname, newname string) (storage.Pending, error) {
+	if err := cmp.Or(begin(ctx, "share", oldname), begin(ctx, "share", newname)); err != nil {
+		return nil, err
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	c, ok := d.files[oldname]
+	if !ok {
+		return nil, pathError("share", oldname, fs.ErrNotExist)
+	}
+	return &pending{ctx: ctx, d: d, name: newname, data: c.data, shared: true}, nil
 }
 
 func (d *dir) WriteNew(ctx context.Context, name string, data []byte) error {

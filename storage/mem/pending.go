@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -8,23 +9,29 @@ import (
 )
 
 type pending struct {
-	ctx  context.Context
-	d    *dir
-	name string
-	data []byte
-	done string // "committed" or "discarded", once it is
+	ctx    context.Context
+	d      *dir
+	name   string
+	data   []byte
+	shared bool   // data is another file's, too
+	err    error  // of a Write to what is shared
+	done   string // "committed" or "discarded", once it is
 }
 
 func (p *pending) open(op string) error {
 	if p.done != "" {
 		return pathError(op, p.name, fmt.Errorf("already %s: %w", p.done, fs.ErrClosed))
 	}
-	return p.ctx.Err()
+	return cmp.Or(p.err, p.ctx.Err())
 }
 
 func (p *pending) Write(b []byte) (int, error) {
 	if err := p.open("write"); err != nil {
 		return 0, err
+	}
+	if p.shared {
+		p.err = pathError("write", p.name, fmt.Errorf("its bytes are another file's, too, and are not written: %w", fs.ErrInvalid))
+		return 0, p.err
 	}
 	p.data = append(p.data, b...)
 	return len(b), nil

@@ -20,13 +20,13 @@ func Run(t *testing.T, newDir func(t *testing.T) storage.Dir) {
 		name  string
 		cases []testCase
 	}{
-		{"1 unseen then complete then unchanging", unseenCases},
-		{"2 durable and in order", durableCases},
-		{"3 commit replaces atomically", replaceCases},
-		{"4 names are literal", nameCases},
-		{"5 list is complete", listCases},
+		{"1 unseen then complete then unchanging", slices.Concat(unseenCases, unseenShareCases)},
+		{"2 durable and in order", slices.Concat(durableCases, durableShareCases)},
+		{"3 commit replaces atomically", slices.Concat(replaceCases, replaceShareCases)},
+		{"4 names are literal", slices.Concat(nameCases, nameShareCases)},
+		{"5 list is complete", slices.Concat(listCases, listShareCases)},
 		{"growing files", growCases},
-		{"contexts are obeyed", contextCases},
+		{"contexts are obeyed", slices.Concat(contextCases, contextShareCases)},
 	}
 	for _, p := range promises {
 		t.Run(p.name, func(t *testing.T) {
