@@ -40,17 +40,18 @@ func (l *limits) flushes(size int64) (float64, error) {
 func (l *limits) publish(d *os.File, name string, size int64) error {
 	dir := d.Name()
 	data, receipt, index, state := filepath.Join(dir, name+".data"), filepath.Join(dir, name+".receipt"), filepath.Join(dir, name+".index"), filepath.Join(dir, "checkpoint")
-	errs := make([]error, 3)
+	errs := make([]error, 4)
 	var wait sync.WaitGroup
 	wait.Go(func() { errs[0] = l.flushed(data, size) })
 	wait.Go(func() { errs[1] = l.flushed(receipt, 1<<10) })
 	wait.Go(func() { errs[2] = l.flushed(index, 1<<10) })
+	wait.Go(func() { errs[3] = l.flushed(state, 1<<10) })
 	wait.Wait()
 	steps := []func() error{
 		func() error { return errors.Join(errs...) },
 		func() error { return errors.Join(rename(data), rename(receipt), d.Sync()) },
 		func() error { return errors.Join(rename(index), d.Sync()) },
-		func() error { return errors.Join(l.flushed(state, 1<<10), rename(state), d.Sync()) },
+		func() error { return errors.Join(rename(state), d.Sync()) },
 		func() error { return errors.Join(os.Remove(index), d.Sync(), os.Remove(data), os.Remove(receipt)) },
 		func() error { return errors.Join(l.flushed(state, 1<<10), rename(state)) },
 	}

@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"testing"
 
+	"github.com/ckpt-dev/ckpt/storage"
+	"github.com/ckpt-dev/ckpt/storage/local"
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
 
@@ -10,15 +12,20 @@ import (
 // a save costs does not grow with those that were before. With all kept, the
 // state file names each of them, as TensorFlow's does, and is written anew by
 // every save: that alone grows.
-func BenchmarkSaveNumber10(b *testing.B)             { benchmarkSaves(b, 10, 5) }
-func BenchmarkSaveNumber10000(b *testing.B)          { benchmarkSaves(b, 10_000, 5) }
-func BenchmarkSaveNumber10KeepingAll(b *testing.B)   { benchmarkSaves(b, 10, 0) }
-func BenchmarkSaveNumber1000KeepingAll(b *testing.B) { benchmarkSaves(b, 1000, 0) }
+func BenchmarkSaveNumber10(b *testing.B)               { benchmarkSaves(b, mem.Dir(), 10, 5) }
+func BenchmarkSaveNumber10000(b *testing.B)            { benchmarkSaves(b, mem.Dir(), 10_000, 5) }
+func BenchmarkSaveNumber10000Keeping2000(b *testing.B) { benchmarkSaves(b, mem.Dir(), 10_000, 2000) }
+func BenchmarkSaveNumber10KeepingAll(b *testing.B)     { benchmarkSaves(b, mem.Dir(), 10, 0) }
+func BenchmarkSaveNumber1000KeepingAll(b *testing.B)   { benchmarkSaves(b, mem.Dir(), 1000, 0) }
+
+// BenchmarkSmallSave is of the disk: it waits for flushes and for nothing else.
+func BenchmarkSmallSave(b *testing.B)         { benchmarkSaves(b, local.Dir(b.TempDir()), 0, 0) }
+func BenchmarkSmallSaveKeeping5(b *testing.B) { benchmarkSaves(b, local.Dir(b.TempDir()), 5, 5) }
 
 // benchmarkSaves measures saves after the first n.
-func benchmarkSaves(b *testing.B, n, keep int) {
+func benchmarkSaves(b *testing.B, dir storage.Dir, n, keep int) {
 	c, _ := one(1)
-	m, err := NewManager(background(), c, mem.Dir(), &ManagerOptions{MaxToKeep: keep})
+	m, err := NewManager(background(), c, dir, &ManagerOptions{MaxToKeep: keep})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/internal/ledger"
 	"github.com/ckpt-dev/ckpt/schedule"
-	"github.com/ckpt-dev/ckpt/storage"
 )
 
 // Save saves the checkpoint if it is due, and returns its path, or "" if it is
@@ -223,12 +222,18 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger.Ledger, error) {
 	if err != nil {
 		return ledger.Ledger{}, err
 	}
+	var text []byte
+	w.StateText = func() (_ []byte, err error) {
+		next = next.Saved(w.entry())
+		if !s.m.exact() {
+			next.WatchClock(s.m.o.KeepCheckpointEvery)
+		}
+		text, err = s.m.toRecord(next)
+		return text, err
+	}
 	if err := w.Publish(ctx); err != nil {
 		return ledger.Ledger{}, err
 	}
-	next = next.Saved(w.entry())
-	if !s.m.exact() {
-		next.WatchClock(s.m.o.KeepCheckpointEvery)
-	}
-	return next, s.m.record(ctx, next, storage.WriteFile)
+	s.m.recorded(text)
+	return next, nil
 }

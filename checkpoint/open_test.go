@@ -272,7 +272,22 @@ func (f failing) Create(ctx context.Context, name string) (storage.Pending, erro
 	if err := f.fail("create", name); err != nil {
 		return nil, err
 	}
-	return f.Dir.Create(ctx, name)
+	p, err := f.Dir.Create(ctx, name)
+	return &failingPending{p, f, name}, err
+}
+
+// failingPending is one whose Commit may fail.
+type failingPending struct {
+	storage.Pending
+	f    failing
+	name string
+}
+
+func (p *failingPending) Commit() error {
+	if err := p.f.fail("commit", p.name); err != nil {
+		return err
+	}
+	return p.Pending.Commit()
 }
 
 func (f failing) Remove(ctx context.Context, name string) error {
@@ -285,11 +300,19 @@ func (f failing) Remove(ctx context.Context, name string) error {
 var errDisk = errors.New("disk full")
 
 func TestFailedSaveChangesNothing(t *testing.T) {
-	for _, broken := range []string{"ckpt-2.data-00000-of-00001", "ckpt-2.index", "ckpt-2.receipt.json", filename.State} {
+	for broken, next := range map[string]string{
+		"create ckpt-2.data-00000-of-00001": "ckpt-2",
+		"create ckpt-2.index":               "ckpt-2",
+		"create ckpt-2.receipt.json":        "ckpt-2",
+		"create " + filename.State:          "ckpt-2",
+		"commit ckpt-2.data-00000-of-00001": "ckpt-2",
+		"commit ckpt-2.index":               "ckpt-2",
+		"commit " + filename.State:          "ckpt-3", // ckpt-2 is complete, and never overwritten
+	} {
 		fails := false
 		disk := mem.Dir()
 		dir := &failing{disk, func(op, name string) error {
-			if fails && op == "create" && name == broken {
+			if fails && op+" "+name == broken {
 				return errDisk
 			}
 			return nil
@@ -311,13 +334,18 @@ func TestFailedSaveChangesNothing(t *testing.T) {
 		if got := readFile(t, disk, filename.State); got != before {
 			t.Errorf("%s: state file changed to\n%s", broken, got)
 		}
-		fails = false
-		want := "ckpt-2"
-		if broken == filename.State {
-			want = "ckpt-3" // ckpt-2 is complete, and never overwritten
+		var left []string
+		for _, name := range listing(t, disk) {
+			if strings.HasPrefix(name, "ckpt-2") {
+				left = append(left, name)
+			}
 		}
-		if got := mustSave(t, m, nil); got != want {
-			t.Errorf("%s: Save() at the same step = %q, want %q", broken, got, want)
+		if (next == "ckpt-2") != (len(left) == 0) {
+			t.Errorf("%s: left %q", broken, left)
+		}
+		fails = false
+		if got := mustSave(t, m, nil); got != next {
+			t.Errorf("%s: Save() at the same step = %q, want %q", broken, got, next)
 		}
 	}
 }

@@ -236,7 +236,7 @@ func TestNothingLeavesTheParityOfAnIndexWithoutIt(t *testing.T) {
 	mustSave(t, m, nil)
 	mustSave(t, m, nil)
 	did := tr.take("")
-	for _, want := range []string{"; ckpt-2.index; ckpt-2.parity-index\n", "remove ckpt-1.parity-index; ckpt-1.index; "} {
+	for _, want := range []string{"; ckpt-2.index; ckpt-2.parity-index checkpoint\n", "remove ckpt-1.parity-index; ckpt-1.index; "} {
 		if !strings.Contains(did, want) {
 			t.Errorf("two saves did\n%s\nwant %q among it", did, want)
 		}

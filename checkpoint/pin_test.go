@@ -96,8 +96,9 @@ func TestTagsDecide(t *testing.T) {
 // step of the sweep. Either the pin is in place and the checkpoint stays, or
 // the pin says that there is nothing to pin.
 func TestAPinComesInTimeOrIsRefused(t *testing.T) {
+	committed := "commit ckpt-2.receipt.json " + dataOf("ckpt-2") + "; ckpt-2.index; checkpoint"
 	for step, stays := range map[string]bool{
-		"commit checkpoint":            true,  // the new one is recorded, the sweep begins
+		committed:                      true,  // the new one is recorded, the sweep begins
 		"list " + dirlock.Leases + "/": false, // the sweep has the lock
 		"open ckpt-1.receipt.json":     false, // and has just looked
 		"create ckpt-2.receipt.json":   true,  // the save is under way
@@ -135,7 +136,7 @@ func TestTheLastLookIsUnderTheLock(t *testing.T) {
 	tr.take("")
 	mustSave(t, m, nil)
 	did, last := tr.take(""), 0
-	for _, line := range []string{"commit checkpoint", "lock " + dirlock.Removal, "open ckpt-1.receipt.json", "remove ckpt-1.index", "unlock " + dirlock.Removal} {
+	for _, line := range []string{"commit ckpt-2.receipt.json", "lock " + dirlock.Removal, "open ckpt-1.receipt.json", "remove ckpt-1.index", "unlock " + dirlock.Removal} {
 		at := strings.Index(did, "\n"+line)
 		if at < last {
 			t.Errorf("%q comes too early in\n%s", line, did)

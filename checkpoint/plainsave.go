@@ -210,10 +210,8 @@ func (s *plainSave) unoccupied(ctx context.Context, n int64) (int64, error) {
 
 // writeAndRecord writes the checkpoint and then makes it the latest.
 func (s *plainSave) writeAndRecord(ctx context.Context) error {
-	if err := s.w.Publish(ctx); err != nil {
-		return err
-	}
-	return WriteState(ctx, s.below, State(ledger.State(s.state).WithUnmanaged(path.Base(s.w.Path))))
+	s.w.StateText = State(ledger.State(s.state).WithUnmanaged(path.Base(s.w.Path))).text
+	return s.w.Publish(ctx)
 }
 
 // writeTo makes dir, which is s.dir as who locked it is to write to it, where

@@ -96,7 +96,7 @@ func TestBrokenStateFileMakesTheManagerLookAgain(t *testing.T) {
 func TestCheckpointOfAFailedSaveIsAdoptedOnce(t *testing.T) {
 	fails, now, disk := false, at(1000), mem.Dir()
 	dir := &failing{disk, func(op, name string) error {
-		if fails && op == "create" && name == filename.State {
+		if fails && op == "commit" && name == filename.State {
 			return errDisk
 		}
 		return nil

@@ -46,6 +46,9 @@ var orders = []order{
 		{"if err := w.publishData(ctx, out, failed); err != nil {\n\t\treturn err\n\t}\n\treturn storage.CommitAll(ctx, w.Dir, out.indexLast(w.replaces())...)",
 			"first, then := mutantSwap(MUTANT, func() error { return w.publishData(ctx, out, failed) }, func() error { return storage.CommitAll(ctx, w.Dir, out.indexLast(w.replaces())...) }); if err := first(); err != nil {\n\t\treturn err\n\t}\n\treturn then()"},
 	}},
+	{"internal/publish/protect.go", "the state file before the index", [][2]string{
+		{"return [][]storage.Pending{{o.index}, after}", "return mutantPick(MUTANT, [][]storage.Pending{after, {o.index}}, [][]storage.Pending{{o.index}, after})"},
+	}},
 	{"checkpoint/manager_sweep.go", "no second look at pins and leases before a sweep", [][2]string{
 		{"return m.settle(ctx, dir, s)\n\t})", "return m.settle(ctx, dir, mutantPick(MUTANT, first, s))\n\t})"},
 	}},

@@ -19,7 +19,7 @@ var flushing = []string{
 var targets = []target{
 	{files: []string{"storage/local/*.go"}, calls: flushing},
 	{files: []string{"storage/*.go"}, calls: flushing},
-	{files: []string{"internal/publish/*.go"}, calls: append([]string{"fits"}, flushing...)},
+	{files: []string{"internal/publish/*.go"}, calls: append([]string{"fits", "createState", "writeState"}, flushing...)},
 	{files: []string{"internal/shelf/*.go"}, calls: flushing, sums: true},
 	{files: []string{"internal/dirlock/*.go"}, calls: append([]string{"Unlock"}, flushing...)},
 	{files: []string{"internal/fence/*.go"}, calls: append([]string{"enter", "leave", "may", "renew", "withdraw", "lastBreath"}, flushing...)},

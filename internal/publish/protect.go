@@ -60,13 +60,21 @@ func (p *protected) end() ([]shelf.File, error) {
 	return []shelf.File{{Name: path.Base(p.name), Size: size, CRC32C: sum}}, nil
 }
 
-// indexLast are the last waves: the index, which makes it a checkpoint, and if it
-// is a new one, its parity. Where that is there, the index was (shelf.InWaves).
+// indexLast are the last waves: the index, which makes it a checkpoint, and then
+// the state file and, if it is a new one, the index's parity. Where that is there,
+// the index was (shelf.InWaves).
 func (o *output) indexLast(replaces bool) [][]storage.Pending {
-	if o.indexParity == nil || replaces {
+	var after []storage.Pending
+	if o.indexParity != nil && !replaces {
+		after = append(after, o.indexParity)
+	}
+	if o.state != nil {
+		after = append(after, o.state)
+	}
+	if after == nil {
 		return [][]storage.Pending{{o.index}}
 	}
-	return [][]storage.Pending{{o.index}, {o.indexParity}}
+	return [][]storage.Pending{{o.index}, after}
 }
 
 // bulk are all files but index and receipt.

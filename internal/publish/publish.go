@@ -40,7 +40,11 @@ type Writing struct {
 	// ReceiptText returns what the receipt is to hold. It is called when the
 	// other files are written, and Wrote tells of them.
 	ReceiptText func() ([]byte, error)
-	Told        shelf.Told // reads the receipt of what is replaced
+	// StateText returns what the state file beside the checkpoint is to say when
+	// that is there. It is called after ReceiptText; nil, or an empty text: the
+	// state file stays as it is.
+	StateText func() ([]byte, error)
+	Told      shelf.Told // reads the receipt of what is replaced
 
 	Wrote     []shelf.File // data files and, last, the index
 	Parity    []shelf.File // of each of those, in the same order
@@ -58,14 +62,32 @@ type Writing struct {
 func (w *Writing) Replaced() bool { return w.main != nil }
 
 // Publish writes w and makes it durable: the index last, which is what makes
-// it a checkpoint.
-func (w *Writing) Publish(ctx context.Context) (err error) {
+// it a checkpoint, and then the state file. If that alone fails, the checkpoint
+// is there.
+func (w *Writing) Publish(ctx context.Context) error {
 	if w.Crew != nil {
-		return w.publishTogether(ctx)
+		if err := w.publishTogether(ctx); err != nil {
+			return err
+		}
+		return w.writeState(ctx)
 	}
 	if err := w.prepare(ctx); err != nil {
 		return err
 	}
+	if !w.replaces() {
+		return w.publishAlone(ctx, w.createState)
+	}
+	// The old checkpoint is given up when the new one is there, whatever becomes
+	// of the state file.
+	if err := w.publishAlone(ctx, nil); err != nil {
+		return err
+	}
+	return w.writeState(ctx)
+}
+
+// publishAlone is Publish of who is the only worker; last creates what is
+// published after the index.
+func (w *Writing) publishAlone(ctx context.Context, last func(context.Context, *output) error) (err error) {
 	var out output
 	defer func() { err = out.end(err) }()
 	shards, told, err := w.writeData(ctx, &out)
@@ -75,6 +97,9 @@ func (w *Writing) Publish(ctx context.Context) (err error) {
 	}
 	if err == nil {
 		err = w.writeReceipt(ctx, &out)
+	}
+	if err == nil && last != nil {
+		err = last(ctx, &out)
 	}
 	if err != nil {
 		return err
@@ -87,11 +112,12 @@ type output struct {
 	data           []storage.Pending // parity included
 	index, receipt storage.Pending
 	indexParity    storage.Pending // nil: there is none
+	state          storage.Pending // nil: it stays, or is written later
 }
 
 // end gives up what is not committed.
 func (o *output) end(err error) error {
-	for _, p := range append([]storage.Pending{o.index, o.receipt, o.indexParity}, o.data...) {
+	for _, p := range append([]storage.Pending{o.index, o.receipt, o.indexParity, o.state}, o.data...) {
 		if p == nil {
 			continue
 		}
@@ -146,7 +172,7 @@ func (w *Writing) writeReceipt(ctx context.Context, out *output) error {
 
 // commit publishes the files. A path that is taken needs more care.
 func (w *Writing) commit(ctx context.Context, out *output) error {
-	if w.main != nil && w.main.Index != nil {
+	if w.replaces() {
 		return w.replace(ctx, out)
 	}
 	// A wave has no order, but places that publish one after the other take
