@@ -82,6 +82,9 @@ type ReceiptFile struct {
 	Name   string // relative to the checkpoint's own directory
 	Size   int64
 	CRC32C uint32 // of the whole file, not masked
+	// Linked is the name under which an earlier save wrote it, if this one only
+	// gave it a second name; "" if this one wrote it.
+	Linked string
 }
 
 // ReceiptName returns the name of the receipt of the checkpoint path.

@@ -47,6 +47,7 @@ type fileJSON struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
 	CRC32C crcHex `json:"crc32c"`
+	Linked string `json:"linked,omitempty"`
 }
 
 // receiptFields are the names in receiptJSON; all others are unknown.
@@ -218,7 +219,7 @@ func (j receiptJSON) decode() Receipt {
 func encodeFiles(files []ReceiptFile) []fileJSON {
 	var list []fileJSON
 	for _, f := range files {
-		list = append(list, fileJSON{f.Name, f.Size, crcHex(f.CRC32C)})
+		list = append(list, fileJSON{f.Name, f.Size, crcHex(f.CRC32C), f.Linked})
 	}
 	return list
 }
@@ -226,7 +227,7 @@ func encodeFiles(files []ReceiptFile) []fileJSON {
 func decodeFiles(list []fileJSON) []ReceiptFile {
 	var files []ReceiptFile
 	for _, f := range list {
-		files = append(files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C)})
+		files = append(files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C), f.Linked})
 	}
 	return files
 }

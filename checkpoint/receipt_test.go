@@ -19,7 +19,7 @@ func TestReceiptText(t *testing.T) {
 	r := Receipt{
 		Schema: 2, Path: "ckpt-7", SaveCounter: 7, Step: number64(700),
 		Time: time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC), Duration: 1500 * time.Microsecond,
-		Files: []ReceiptFile{{"ckpt-7.data-00000-of-00001", 1 << 40, 0xabc}, {"ckpt-7.index", 163, 0x5450aa43}},
+		Files: []ReceiptFile{{"ckpt-7.data-00000-of-00001", 1 << 40, 0xabc, "ckpt-3.data-00001-of-00002"}, {Name: "ckpt-7.index", Size: 163, CRC32C: 0x5450aa43}},
 		Metrics: map[string]float64{"loss": 0.1, "accuracy": 1, "nan": math.NaN(), "up": math.Inf(1), "down": math.Inf(-1),
 			"tiny": 5e-324, "huge": math.MaxFloat64, `odd "name"`: 0},
 		Host: "trainer-1", PID: 42, Writer: WriterManager, Kept: "kept every 1h: the first one",

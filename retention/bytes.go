@@ -1,25 +1,18 @@
 package retention
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // MaxBytes retains the newest checkpoints as long as they fit into n bytes
-// together, and the newest in any case; it removes the others. It is meant for
+// together, of which what several share counts once, and the newest in any case; it removes the others. It is meant for
 // All, as a limit to other rules. What those remove in this very moment counts
 // too; the next time it does not any more.
 func MaxBytes(n int64) Policy {
 	return each(func() func([]Checkpoint, int) Verdict {
-		sum := int64(0)
+		var sum total
 		return func(list []Checkpoint, i int) Verdict {
-			size := max(list[i].Size, 0)
-			if size > math.MaxInt64-sum {
-				size = math.MaxInt64 - sum
-			}
-			sum += size
+			sum.add(list[i])
 			switch {
-			case sum <= n:
+			case sum.bytes <= n:
 				return retain("fits into " + amount(n) + " with all newer ones")
 			case i == len(list)-1:
 				return retain("the newest, though larger than " + amount(n))

@@ -40,10 +40,11 @@ import "time"
 // Checkpoint is what a policy knows about one checkpoint.
 type Checkpoint struct {
 	Path     string
-	Step     *int64    // nil: not told
-	Epoch    *int64    // nil: not told
-	Time     time.Time // when its write was done
-	Size     int64     // in bytes; 0 where nobody knows
+	Step     *int64       // nil: not told
+	Epoch    *int64       // nil: not told
+	Time     time.Time    // when its write was done
+	Size     int64        // of all its files, in bytes; 0 where nobody knows
+	Shared   []SharedFile // those of them that others may have, too
 	Metrics  map[string]float64
 	Tags     []string // what people call it
 	Pinned   string   // why no rule may remove it; "": one may

@@ -14,7 +14,7 @@ type Sharer interface {
 // Share begins the file newname with the bytes that oldname has now, and that
 // are there once for both: nothing is copied. Commit and CommitAll publish it
 // like what Create has begun, also over a file that is there; a Write is an
-// error. The Pending holds the bytes: whatever becomes of oldname afterwards
+// error. It is listed with the time of its bytes. The Pending holds the bytes: whatever becomes of oldname afterwards
 // changes nothing. oldname may not be a file that still grows.
 //
 // Where the place cannot, or not with this file (there are too many names of it,

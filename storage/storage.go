@@ -99,7 +99,7 @@ type Pending interface {
 type Info struct {
 	Name    string
 	Size    int64
-	ModTime time.Time // when it was committed, by the clock of the place
+	ModTime time.Time // when its bytes were committed, by the clock of the place
 	ID      FileID    // zero if the place does not tell
 }
 

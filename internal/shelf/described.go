@@ -15,6 +15,7 @@ type File struct {
 	Name   string // relative to the checkpoint's own directory
 	Size   int64
 	CRC32C uint32 // of the whole file, not masked
+	Linked string // the name it was first written under, if by another save; "" if by this one
 }
 
 // Told reads what the receipt of the checkpoint path says of its files, parity

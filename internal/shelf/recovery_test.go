@@ -34,7 +34,7 @@ func whole(p, text string, shards ...string) map[string]string {
 	}
 	var list []File
 	for name, text := range files {
-		list = append(list, File{path.Base(name), int64(len(text)), crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))})
+		list = append(list, File{Name: path.Base(name), Size: int64(len(text)), CRC32C: crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli))})
 	}
 	receipt, err := json.Marshal(list)
 	if err != nil {

@@ -136,7 +136,7 @@ func (d *dir) Share(ctx context.Context, oldname, newname string) (storage.Pendi
 	if !ok {
 		return nil, pathError("share", oldname, fs.ErrNotExist)
 	}
-	return &pending{ctx: ctx, d: d, name: newname, data: c.data, shared: true}, nil
+	return &pending{ctx: ctx, d: d, name: newname, data: c.data, mod: c.mod, shared: true}, nil
 }
 
 func (d *dir) WriteNew(ctx context.Context, name string, data []byte) error {

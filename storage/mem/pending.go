@@ -13,9 +13,10 @@ type pending struct {
 	d      *dir
 	name   string
 	data   []byte
-	shared bool   // data is another file's, too
-	err    error  // of a Write to what is shared
-	done   string // "committed" or "discarded", once it is
+	mod    time.Time // of what is shared; zero: it is of its Commit
+	shared bool      // data is another file's, too
+	err    error     // of a Write to what is shared
+	done   string    // "committed" or "discarded", once it is
 }
 
 func (p *pending) open(op string) error {
@@ -43,7 +44,10 @@ func (p *pending) Commit() error {
 	}
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
-	p.d.files[p.name] = content{p.data, time.Now()}
+	if p.mod.IsZero() {
+		p.mod = time.Now()
+	}
+	p.d.files[p.name] = content{p.data, p.mod}
 	p.finish("committed")
 	return nil
 }

@@ -202,14 +202,14 @@ func sharedList(t *testing.T, d storage.Dir) {
 		must(t, p.Commit())
 	}
 	wantList(t, d, "", "a", "m", "sub/x", "z")
-	var id storage.FileID
+	var first storage.Info // a
 	for info, err := range d.List(t.Context(), "") {
 		must(t, err)
 		if info.Name == "a" {
-			id = info.ID
+			first = info
 		}
-		if info.Size != 5 || info.ID != id {
-			t.Errorf("%s is listed with %d bytes and ID %v, want 5 and %v", info.Name, info.Size, info.ID, id)
+		if info.Size != 5 || info.ID != first.ID || !info.ModTime.Equal(first.ModTime) {
+			t.Errorf("%s is listed as %+v, want 5 bytes and all else as %+v", info.Name, info, first)
 		}
 	}
 }
