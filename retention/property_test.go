@@ -20,6 +20,11 @@ func lists(t *rapid.T) []Checkpoint {
 		c := &list[i]
 		c.Time = seconds(now)
 		c.Size = rapid.Int64Range(0, 5).Draw(t, "size")
+		// Files are held by whoever they were drawn for, in any order.
+		for _, file := range rapid.SliceOfNDistinct(rapid.Int64Range(1, 4), 0, 3, rapid.ID[int64]).Draw(t, "shared") {
+			c.Size += file
+			c.Shared = append(c.Shared, SharedFile{fmt.Sprint("file of ", file), file})
+		}
 		if rapid.Bool().Draw(t, "has a step") {
 			step := rapid.Int64Range(-20, 60).Draw(t, "step")
 			c.Step = &step
@@ -129,10 +134,27 @@ func newestOfEach(list []Checkpoint, n int, period func(time.Time) string) (kept
 
 func fitting(list []Checkpoint, n int64) []int {
 	from := len(list)
-	for sum := int64(0); from > 0 && (sum+list[from-1].Size <= n || from == len(list)); from-- {
-		sum += list[from-1].Size
+	for from > 0 && (onDisk(list[from-1:]) <= n || from == len(list)) {
+		from--
 	}
 	return places(from, len(list))
+}
+
+// onDisk is what a disk holds: each file once, the shared by their names.
+func onDisk(list []Checkpoint) (bytes int64) {
+	files := make(map[string]int64)
+	for i, c := range list {
+		own := c.Size
+		for _, f := range c.Shared {
+			files[f.File] = f.Size
+			own -= f.Size
+		}
+		files[fmt.Sprint("own of ", i)] = own
+	}
+	for _, size := range files {
+		bytes += size
+	}
+	return bytes
 }
 
 func onGrid(list []Checkpoint, n float64) []int {
