@@ -194,15 +194,9 @@ func (c *Checkpoint) restoreFrom(r *Reader, matchExisting bool) (*trackable.Load
 		Mode:              c.o.Mode,
 		MatchExisting:     matchExisting && c.o.Mode&trackable.SkipMismatched == 0,
 	}
+	src := r.source()
 	if _, err := r.Info(trackable.GraphKey); errors.Is(err, format.ErrNoTensor) {
-		return trackable.RestoreByName(root, source{r}, nil, o)
+		return trackable.RestoreByName(root, src, nil, o)
 	}
-	return trackable.Restore(root, source{r}, o)
+	return trackable.Restore(root, src, o)
 }
-
-// source lets trackable verify a tensor without holding it, for which Reader's
-// own Verify is another method.
-type source struct{ *Reader }
-
-// Verify reads a tensor and verifies its checksum.
-func (s source) Verify(name string) error { return s.named(s.bundle.Verify(name)) }

@@ -12,10 +12,12 @@ import (
 type pass struct {
 	r        *restoration
 	attached []Child
+	awaits   map[string]bool // the names of those
 	newer    map[Object]bool // restored by a newer Restore in the same Track
 	agree    func() error    // nil, or asked before anything is changed
 	whole    bool            // the restore's first, of all that is there
 
+	rootEdges    map[string]int  // the stored root's children, once they are asked for
 	order        []int           // nodes bound by this pass
 	planned      map[Object]bool // objects that got the tensors of one
 	children     map[Object]map[string]Object
@@ -44,6 +46,10 @@ func (r *restoration) newPass(newer map[Object]bool) *pass {
 // runFirst is the pass that a restore begins with.
 func (p *pass) runFirst(root Object, o *RestoreOptions) (*LoadStatus, error) {
 	p.attached, p.whole = o.Attached, true
+	p.awaits = make(map[string]bool, len(o.Attached))
+	for _, c := range o.Attached {
+		p.awaits[c.Name] = true
+	}
 	p.r.memory = memoryOf(root)
 	s := &LoadStatus{r: p.r, root: root, attached: o.Attached}
 	if o.MatchExisting {
@@ -99,11 +105,14 @@ func (p *pass) bindAttached(c Child) error {
 	if err := checkObject(c.Object); err != nil {
 		return fmt.Errorf("(root).%s: %w", c.Name, err)
 	}
-	for _, e := range p.r.graph.Nodes[0].Children {
-		if e.Name == c.Name {
-			p.bind(e.Node, c.Object)
-			return nil
+	if p.rootEdges == nil { // looked up once: both sides may have 100,000
+		p.rootEdges = make(map[string]int, len(p.attached))
+		for _, e := range slices.Backward(p.r.graph.Nodes[0].Children) { // of two the first counts
+			p.rootEdges[e.Name] = e.Node
 		}
+	}
+	if node, ok := p.rootEdges[c.Name]; ok {
+		p.bind(node, c.Object)
 	}
 	return nil
 }
@@ -132,7 +141,7 @@ func (p *pass) visit(node int) error {
 	for _, e := range p.r.graph.Nodes[node].Children {
 		if c, ok := locals[e.Name]; ok {
 			p.bind(e.Node, c)
-		} else if node == 0 && slices.ContainsFunc(p.attached, func(c Child) bool { return c.Name == e.Name }) {
+		} else if node == 0 && p.awaits[e.Name] {
 			continue // its turn comes
 		} else if p.r.graph.Nodes[e.Node].HasValues {
 			absent = append(absent, e)

@@ -41,18 +41,18 @@ func (p *pass) applyPlaced(tasks, changed []*task) error {
 		places[i] = p.destination(t) // now: objects that came before may have moved it
 	}
 	begun := make([]bool, len(tasks))
-	do := func(i int) error {
-		begun[i] = true
-		if err := p.fill(tasks[i], places[i]); err != nil {
-			return fmt.Errorf("%s: %w", p.r.graph.Path(tasks[i].node), err)
+	do := func(b batch) error {
+		for i := b.first; i < b.next; i++ {
+			begun[i] = true
 		}
-		return nil
+		return p.fillAll(tasks[b.first:b.next], places[b.first:b.next])
 	}
 	var err error
 	if disjoint(places) {
-		err = inOrder(len(tasks), do)
+		all := batches(tasks, func(i int) bool { return p.joinsInPlace(tasks[i-1], tasks[i]) })
+		err = inOrder(len(all), func(i int) error { return do(all[i]) })
 	} else {
-		err = oneByOne(p.bindingOrder(tasks), do)
+		err = oneByOne(p.bindingOrder(tasks), func(i int) error { return do(batch{i, i + 1}) })
 	}
 	if err == nil {
 		return nil

@@ -40,7 +40,9 @@ type stage struct {
 	fits  []bool
 	left  atomic.Int64
 	paces paces
-	large sync.Mutex // held by who reads what does not fit, and cannot be verified as a stream
+
+	several severalReader // nil: the source reads one at a time
+	large   sync.Mutex    // held by who reads what does not fit, and cannot be verified as a stream
 }
 
 // newStage decides which tasks are held by what the file says of their size, so
@@ -55,10 +57,14 @@ func (p *pass) newStage(tasks []*task) *stage {
 		}
 	}
 	s.left.Store(left)
+	s.several, _ = p.r.src.(severalReader)
 	return s
 }
 
-func (s *stage) readAll() error { return inOrder(len(s.tasks), s.read) }
+func (s *stage) readAll() error {
+	all := batches(s.tasks, s.joins)
+	return inOrder(len(all), func(i int) error { return s.readBatch(all[i]) })
+}
 
 // read verifies one task, and holds it if it fits and that takes no longer than
 // to read it to where it belongs when all is verified.
@@ -102,11 +108,15 @@ func (p *pass) load(t *task) (map[string]tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.judge(tensors)
+	return tensors, nil
+}
+
+func (t *task) judge(tensors map[string]tensor.Tensor) {
 	leaf, _ := t.object.(leafNode)
 	if t.refusal = t.convert(tensors); t.refusal == nil {
 		t.refusal = leaf.checkValues(tensors)
 	}
-	return tensors, nil
 }
 
 func verifyEach(v streamVerifier, t *task) error {

@@ -80,15 +80,26 @@ func (s *section) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), left)]
 	p = p[:evenStep(len(p))]
 	n, err := s.file.ReadAt(p, s.pos)
-	s.crc = crc32c.Update(s.crc, p[:n])
-	s.pos += int64(n)
-	switch {
-	case n == len(p):
+	s.took(p[:n])
+	if n == len(p) {
 		return n, nil
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return n, s.corrupt("the file ends at byte %d", s.pos)
 	}
-	return n, fmt.Errorf("%s in %s at byte %d: %w", s.entry.Name, s.part, s.pos, err)
+	return n, s.ended(err)
+}
+
+// took tells that these bytes are the next.
+func (s *section) took(p []byte) {
+	s.crc = crc32c.Update(s.crc, p)
+	s.pos += int64(len(p))
+}
+
+// ended returns the error of a reading that gave fewer bytes than were asked for,
+// and err.
+func (s *section) ended(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return s.corrupt("the file ends at byte %d", s.pos)
+	}
+	return fmt.Errorf("%s in %s at byte %d: %w", s.entry.Name, s.part, s.pos, err)
 }
 
 // done compares the CRC with the index's. All bytes must have been read.

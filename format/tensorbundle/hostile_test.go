@@ -67,7 +67,7 @@ func slice(start, length int64) tfproto.TensorSlice {
 	return tfproto.TensorSlice{Start: []int64{start}, Length: []int64{length}}
 }
 
-// all reads everything a bundle holds.
+// all reads everything a bundle holds, in every way there is, which must agree.
 func all(b bundle) (map[string]tensor.Tensor, error) {
 	r, err := b.open()
 	if err != nil {
@@ -80,11 +80,11 @@ func all(b bundle) (map[string]tensor.Tensor, error) {
 			return nil, errors.Join(errors.New("Tensor and Verify disagree"), err, verr)
 		}
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, sameTogether(r, nil, err))
 		}
 		m[name] = x
 	}
-	return m, r.Layout(io.Discard)
+	return m, errors.Join(sameTogether(r, m, nil), r.Layout(io.Discard))
 }
 
 // victim is a small bundle with a tensor of each kind.

@@ -48,12 +48,8 @@ func (r *Reader) ReadInto(name string, dst []byte) error {
 	if err != nil {
 		return err
 	}
-	n, err := s.Shape.NumElements()
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if size := n * int64(s.DType.Size()); framed(s.DType) || size != int64(len(dst)) {
-		return fmt.Errorf("%s: %v %v does not fit into %d bytes", name, s.DType, s.Shape, len(dst))
+	if err := s.fits(dst); err != nil {
+		return err
 	}
 	return r.fill(s.DType, pieces, want, dst)
 }

@@ -212,7 +212,7 @@ func TestVerifyAndSliceHoldLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if got > 9<<20 { // eight readers, of a MiB each
+		if got > 9<<20 { // three readers, of 2 MiB each
 			t.Errorf("%s: allocated %d bytes", name, got)
 		}
 	}

@@ -13,7 +13,7 @@ const (
 	splitSize = 16 << 20 // what one reader takes of a large tensor
 	splitAt   = 2 * splitSize
 	splitters = 8 // readers of one tensor: while some hash, a disk has others to serve
-	scanSize  = 1 << 20
+	scanSize  = readSize
 )
 
 // scans are what tensors are read to that nobody wants to have.

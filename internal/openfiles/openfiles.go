@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"sync"
 
+	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
@@ -135,18 +136,21 @@ func (s *Files) Close() error {
 }
 
 // ReadAt reads as io.ReaderAt does.
-func (f *File) ReadAt(b []byte, off int64) (int, error) {
+func (f *File) ReadAt(b []byte, off int64) (int, error) { return f.ReadvAt([][]byte{b}, off) }
+
+// ReadvAt reads as format.Scatterer does.
+func (f *File) ReadvAt(to [][]byte, off int64) (int, error) {
 	f.of.mu.RLock()
 	defer f.of.mu.RUnlock()
 	if f.opened != nil {
-		return f.opened.ReadAt(b, off)
+		return format.ReadvAt(f.opened, to, off)
 	}
-	return f.reopenAt(b, off)
+	return f.reopenAt(to, off)
 }
 
 // reopenAt reads from a file that was closed. It may have been replaced, in
 // the extreme by one of another size: that is told here, all else by checksums.
-func (f *File) reopenAt(b []byte, off int64) (n int, err error) {
+func (f *File) reopenAt(to [][]byte, off int64) (n int, err error) {
 	again, err := f.of.Dir.Open(f.of.context(), f.Name)
 	if err != nil {
 		return 0, err
@@ -159,5 +163,5 @@ func (f *File) reopenAt(b []byte, off int64) (n int, err error) {
 	if again.Size() != f.Size {
 		return 0, fmt.Errorf("%s: has %d bytes, had %d when it was opened first: it was replaced", f.Name, again.Size(), f.Size)
 	}
-	return again.ReadAt(b, off)
+	return format.ReadvAt(again, to, off)
 }

@@ -56,28 +56,36 @@ type file struct {
 
 func (f *file) Size() int64 { return f.size }
 
-// ReadAt reads much at once past the system's cache if that has not got it: a
-// restore would push out what the machine's other programs have there, for bytes
-// that are read once, and take twice the processor time.
-func (f *file) ReadAt(b []byte, off int64) (int, error) {
+// ReadAt reads as ReadvAt does.
+func (f *file) ReadAt(b []byte, off int64) (int, error) { return f.ReadvAt([][]byte{b}, off) }
+
+// ReadvAt reads to several places what lies side by side. Much at once it reads
+// past the system's cache if that has not got it: a restore would push out what
+// the machine's other programs have there, for bytes that are read once, and take
+// twice the processor time. What is in the cache goes from there to its place.
+func (f *file) ReadvAt(list [][]byte, off int64) (int, error) {
 	if err := f.ctx.Err(); err != nil {
 		return 0, err
 	}
-	n := 0
-	if f.isCold(b, off) {
-		var err error
-		if n, err = f.readPast(b, off); err != nil {
-			return n, err
+	to := placesOf(list)
+	size := to.left
+	if f.isCold(size, off) {
+		if err := f.readPast(&to, off); err != nil {
+			return size - to.left, err
 		}
 	}
-	if n == len(b) {
-		return n, nil
+	for to.left > 0 {
+		n, err := f.File.ReadAt(to.next(), off+int64(size-to.left))
+		to.filled(n)
+		switch {
+		case err == nil || to.left == 0 && err == io.EOF:
+		case err == io.EOF:
+			return size - to.left, err
+		default:
+			return size - to.left, f.d.failed("read", f.path, err)
+		}
 	}
-	m, err := f.File.ReadAt(b[n:], off+int64(n))
-	if err != nil && err != io.EOF {
-		err = f.d.failed("read", f.path, err)
-	}
-	return n + m, err
+	return size, nil
 }
 
 func (f *file) Close() error {

@@ -9,54 +9,92 @@ import (
 // largeRead is what is worth a look whether the system has it in its cache.
 const largeRead = 1 << 20
 
+// places are where bytes go that lie side by side in a file: to one after the
+// other.
+type places struct {
+	list [][]byte
+	at   int // of the first of list
+	left int // bytes of all
+}
+
+func placesOf(list [][]byte) places {
+	p := places{list: list}
+	for _, b := range list {
+		p.left += len(b)
+	}
+	return p
+}
+
+// next returns the place of the next bytes, which is not empty while there are
+// any left.
+func (p *places) next() []byte {
+	for len(p.list) > 0 && p.at == len(p.list[0]) {
+		p.list, p.at = p.list[1:], 0
+	}
+	if len(p.list) == 0 {
+		return nil
+	}
+	return p.list[0][p.at:]
+}
+
+// filled tells that the next n bytes are where they belong.
+func (p *places) filled(n int) { p.at, p.left = p.at+n, p.left-n }
+
+// take copies of data what there is a place for.
+func (p *places) take(data []byte) {
+	for len(data) > 0 && p.left > 0 {
+		n := copy(p.next(), data[:min(len(data), maxCopy)])
+		p.filled(n)
+		data = data[n:]
+	}
+}
+
 // isCold reports whether less than half of a large reading is in the system's
 // cache. A system that cannot tell reads through it.
-func (f *file) isCold(b []byte, off int64) bool {
+func (f *file) isCold(n int, off int64) bool {
 	asked, ok := f.File.(vfs.Cacher)
-	if !ok || len(b) < largeRead || off < 0 || f.d.cachedReads.Load() {
+	if !ok || n < largeRead || off < 0 || f.d.cachedReads.Load() {
 		return false
 	}
-	has, err := asked.InCache(off, int64(len(b)))
+	has, err := asked.InCache(off, int64(n))
 	if err != nil {
 		f.d.cachedReads.Store(true)
 		return false
 	}
-	return has < int64(len(b))/2
+	return has < int64(n)/2
 }
 
 // readPast reads past the cache as much as it can, and leaves the rest, with
 // whatever is wrong with that, to a reading through it.
-func (f *file) readPast(b []byte, off int64) (n int, err error) {
+func (f *file) readPast(to *places, off int64) error {
 	direct := f.openDirect()
 	if direct == nil {
-		return 0, nil
+		return nil
 	}
 	buf, err := reading.wait(f.ctx)
 	if buf == nil {
-		return 0, err
+		return err
 	}
 	defer reading.give(buf)
-	for n < len(b) && f.ctx.Err() == nil {
-		m, whole := readBlocks(direct, buf, b[n:], off+int64(n))
-		if n += m; !whole {
-			return n, nil
+	for to.left > 0 && f.ctx.Err() == nil {
+		before := to.left
+		whole := readBlocks(direct, buf, to, off)
+		if off += int64(before - to.left); !whole {
+			return nil
 		}
 	}
-	return n, f.ctx.Err()
+	return f.ctx.Err()
 }
 
-// readBlocks reads the blocks that b is in, from off on, or as many of them as
-// buf holds, and copies b's part of them. whole is false at the end of the file
-// and if the reading fails.
-func readBlocks(direct vfs.File, buf, b []byte, off int64) (n int, whole bool) {
+// readBlocks reads the blocks in which the bytes from off on are, or as many of
+// them as buf holds, and copies those bytes to where they belong. It is false at
+// the end of the file and if the reading fails.
+func readBlocks(direct vfs.File, buf []byte, to *places, off int64) (whole bool) {
 	head := int(off & (blockSize - 1))
-	want := min(len(buf), (head+len(b)+blockSize-1)&^(blockSize-1))
+	want := min(len(buf), (head+to.left+blockSize-1)&^(blockSize-1))
 	got, err := direct.ReadAt(buf[:want], off-int64(head))
-	for data := buf[min(head, got):got]; len(data) > 0 && n < len(b); {
-		m := copy(b[n:], data[:min(len(data), maxCopy)])
-		n, data = n+m, data[m:]
-	}
-	return n, err == nil && got == want
+	to.take(buf[min(head, got):got])
+	return err == nil && got == want
 }
 
 // openDirect opens the file a second time. Under its name may be another by now,

@@ -114,12 +114,46 @@ func TestAReadingPastTheCacheReadsTheSame(t *testing.T) {
 func readAnywhere(t *rapid.T, disk *cold, f storage.File, content []byte) (past int64) {
 	off := rapid.OneOf(rapid.IntRange(0, 6<<20), rapid.Map(rapid.IntRange(0, 1400), func(i int) int { return i * 4096 })).Draw(t, "off")
 	got := make([]byte, rapid.OneOf(rapid.IntRange(1<<20-2, 4<<20), rapid.Just(1<<20)).Draw(t, "size"))
-	n, err := f.ReadAt(got, int64(off))
+	n, err := f.(scatterer).ReadvAt(split(t, got), int64(off))
 	want := content[min(off, len(content)):]
 	if want = want[:min(len(want), len(got))]; !bytes.Equal(got[:n], want) || (err == io.EOF) != (n < len(got)) || err != nil && err != io.EOF {
 		t.Fatalf("ReadAt(%d bytes, %d) = %d, %v, want %d as written", len(got), off, n, err, len(want))
 	}
 	return disk.read()
+}
+
+// scatterer is format.Scatterer.
+type scatterer interface {
+	ReadvAt(to [][]byte, off int64) (int, error)
+}
+
+// split splits b into places, some of them empty.
+func split(t *rapid.T, b []byte) (to [][]byte) {
+	for range rapid.IntRange(0, 5).Draw(t, "places") {
+		n := rapid.OneOf(rapid.IntRange(0, len(b)), rapid.IntRange(0, min(len(b), 9000))).Draw(t, "place")
+		to, b = append(to, b[:n:n]), b[n:]
+	}
+	return append(to, b)
+}
+
+// TestPlacesThatAreReadToStayWhatTheyAre: the list of them is the caller's, and
+// between two places nothing changes.
+func TestPlacesThatAreReadToStayWhatTheyAre(t *testing.T) {
+	root, content := largeFile(t, 3<<20)
+	for _, disk := range []vfs.FS{vfs.OS(), &cold{FS: vfs.OS()}} {
+		f := open(t, local.DirOn(disk, root))
+		memory := make([]byte, 4<<20)
+		to := [][]byte{memory[:1<<20], memory[1<<20+1 : 1<<20+1], memory[2<<20 : 3<<20]}
+		if n, err := f.(scatterer).ReadvAt(to, 100); n != 2<<20 || err != nil {
+			t.Fatalf("ReadvAt = %d, %v, want all", n, err)
+		}
+		if !bytes.Equal(to[0], content[100:100+1<<20]) || !bytes.Equal(to[2], content[100+1<<20:100+2<<20]) {
+			t.Error("ReadvAt has read something else")
+		}
+		if len(to[0]) != 1<<20 || len(bytes.Trim(memory[1<<20:2<<20], "\x00")) != 0 || len(bytes.Trim(memory[3<<20:], "\x00")) != 0 {
+			t.Error("ReadvAt has changed something besides")
+		}
+	}
 }
 
 // TestSmallReadingsAndWarmOnesUseTheCache.
@@ -216,10 +250,11 @@ func TestEveryOperationOfALargeReadingMayFail(t *testing.T) {
 		got := make([]byte, len(content))
 		f, err := local.DirOn(fsys, root).Open(t.Context(), "a")
 		if err == nil {
-			_, err = f.ReadAt(got, 0)
-			if err == nil && !bytes.Equal(got, content) {
+			n, failed := f.(scatterer).ReadvAt([][]byte{got[:50_000], got[50_000 : 2<<20], got[2<<20:]}, 0)
+			if !bytes.Equal(got[:n], content[:n]) || failed == nil && n != len(got) {
 				t.Errorf("EIO in operation %d (%s): other bytes were read", i, hit)
 			}
+			err = failed
 			err = errors.Join(err, f.Close())
 		}
 		through = n <= i
