@@ -2,6 +2,7 @@ package trackable
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
 	"github.com/ckpt-dev/ckpt/internal/tfproto"
@@ -40,17 +41,45 @@ func nodeFromProto(m tfproto.TrackableObject) GraphNode {
 	return n
 }
 
-// marshal returns TensorFlow's bytes of a graph that Save made.
+// marshal returns TensorFlow's bytes of a graph that Save made. Nodes are made
+// into messages one by one: all of them would be many times the bytes.
 func (g *Graph) marshal() []byte {
-	m := tfproto.TrackableObjectGraph{Nodes: make([]tfproto.TrackableObject, len(g.Nodes))}
-	for i, n := range g.Nodes {
-		m.Nodes[i] = n.toProto()
+	b := make([]byte, 0, g.marshalRoom())
+	var m tfproto.TrackableObject
+	var scratch []byte
+	for i := range g.Nodes {
+		g.Nodes[i].toProto(&m)
+		b, scratch = m.AppendTo(b, scratch)
 	}
-	return m.Marshal()
+	return b
 }
 
-func (n GraphNode) toProto() tfproto.TrackableObject {
-	m := tfproto.TrackableObject{HasCheckpointValues: &n.HasValues}
+// marshalRoom is about how many bytes marshal returns.
+func (g *Graph) marshalRoom() (n int) {
+	const fields = 16 // tags, lengths and numbers
+	for i := range g.Nodes {
+		n += fields
+		for _, c := range g.Nodes[i].Children {
+			n += fields + len(c.Name)
+		}
+		for _, a := range g.Nodes[i].Attributes {
+			n += fields + len(a.Name) + len(a.FullName) + len(a.Key)
+		}
+		for _, s := range g.Nodes[i].Slots {
+			n += fields + len(s.Name)
+		}
+	}
+	return n
+}
+
+// toProto sets m, whose memory is used again, to the node.
+func (n *GraphNode) toProto(m *tfproto.TrackableObject) {
+	*m = tfproto.TrackableObject{
+		HasCheckpointValues: &n.HasValues,
+		Children:            slices.Grow(m.Children[:0], len(n.Children)),
+		Attributes:          m.Attributes[:0],
+		SlotVariables:       slices.Grow(m.SlotVariables[:0], len(n.Slots)),
+	}
 	for _, c := range n.Children {
 		m.Children = append(m.Children, tfproto.ObjectReference{NodeID: int32(c.Node), LocalName: c.Name})
 	}
@@ -62,5 +91,4 @@ func (n GraphNode) toProto() tfproto.TrackableObject {
 			OriginalVariableNodeID: int32(s.Variable), SlotName: s.Name, SlotVariableNodeID: int32(s.Node),
 		})
 	}
-	return m
 }

@@ -31,7 +31,7 @@ func Save(root Object, o *SaveOptions) iter.Seq2[format.Named, error] {
 			yield(format.Named{}, err)
 			return
 		}
-		s := saver{view: v, yield: yield, stored: make(map[string]bool)}
+		s := saver{view: v, yield: yield, stored: make(map[string]bool, len(v.objects))}
 		if err := s.run(); err != nil && err != errStopped {
 			yield(format.Named{}, err)
 		}

@@ -46,6 +46,11 @@ func sizeOf(o Object) (bytes int64, known bool, err error) {
 		if _, itself := o.only(o); !itself { // something that embeds a variable, and may do more
 			return 0, false, nil
 		}
+		if d, ok := o.(destined); ok {
+			if b := d.destination(o); b != nil { // which makes nothing
+				return int64(len(b)), true, nil
+			}
+		}
 		attributes, err := o.SerializeToTensors() // shares the values
 		for _, a := range attributes {
 			bytes += a.Tensor.NumBytes()

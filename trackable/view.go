@@ -3,6 +3,8 @@ package trackable
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // view is the graph of live objects, numbered as TensorFlow numbers it
@@ -72,8 +74,21 @@ func (v *view) add(o Object, r route) int {
 	return id
 }
 
+// grow makes room for n objects more. A list of 100,000 would else leave behind
+// several times the memory it takes, while all that the program has is a model,
+// of which the collector thinks that it can wait.
+func (v *view) grow(n int) {
+	v.objects, v.nodes, v.routes = slices.Grow(v.objects, n), slices.Grow(v.nodes, n), slices.Grow(v.routes, n)
+	if n > 2*len(v.ids) {
+		grown := make(map[Object]int, len(v.ids)+n)
+		maps.Copy(grown, v.ids)
+		v.ids = grown
+	}
+}
+
 func (v *view) addChildren(parent int, children []Child) error {
 	edges := make([]Edge, 0, len(children))
+	v.grow(len(children))
 	for _, c := range children {
 		if err := checkObject(c.Object); err != nil {
 			return fmt.Errorf("%s.%s: %w", v.routes.path(parent), c.Name, err)

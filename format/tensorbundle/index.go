@@ -49,8 +49,11 @@ func merge(shards []Shard) ([]record, error) {
 	if len(shards) == 0 {
 		return nil, errors.New("no shards")
 	}
-	all := keys{}
-	var records []record
+	n := 0
+	for _, s := range shards {
+		n += len(s.Entries)
+	}
+	all, records := make(keys, n), make([]record, 0, n)
 	for i, s := range shards {
 		if len(s.Entries) == 0 && len(shards) > 1 {
 			return nil, fmt.Errorf("shard %d: has no tensors", i)

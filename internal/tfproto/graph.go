@@ -37,11 +37,18 @@ type RegisteredSaver struct{ Name, ObjectName string }
 
 // Marshal returns TensorFlow's bytes of g.
 func (g TrackableObjectGraph) Marshal() []byte {
-	var b []byte
+	var b, scratch []byte
 	for _, n := range g.Nodes {
-		b = appendMessage(b, 1, n.marshal())
+		b, scratch = n.AppendTo(b, scratch)
 	}
 	return b
+}
+
+// AppendTo appends the node to the bytes of a graph, with memory for what is
+// between, which it returns for the next.
+func (o *TrackableObject) AppendTo(graph, scratch []byte) (_, again []byte) {
+	scratch = o.append(scratch[:0])
+	return appendMessage(graph, 1, scratch), scratch
 }
 
 // Unmarshal sets g to the message in b.
@@ -60,23 +67,23 @@ func (g *TrackableObjectGraph) Unmarshal(b []byte) error {
 	})
 }
 
-func (o TrackableObject) marshal() []byte {
-	var b []byte
+func (o *TrackableObject) append(b []byte) []byte {
+	var part [256]byte // what is longer has memory of its own
 	for _, c := range o.Children {
-		b = appendMessage(b, 1, appendString(appendVarint(nil, 1, c.NodeID), 2, c.LocalName))
+		b = appendMessage(b, 1, appendString(appendVarint(part[:0], 1, c.NodeID), 2, c.LocalName))
 	}
 	for _, a := range o.Attributes {
-		m := appendString(nil, 1, a.Name)
+		m := appendString(part[:0], 1, a.Name)
 		m = appendString(m, 2, a.FullName)
 		b = appendMessage(b, 2, appendString(m, 3, a.CheckpointKey))
 	}
 	for _, s := range o.SlotVariables {
-		m := appendVarint(nil, 1, s.OriginalVariableNodeID)
+		m := appendVarint(part[:0], 1, s.OriginalVariableNodeID)
 		m = appendString(m, 2, s.SlotName)
 		b = appendMessage(b, 3, appendVarint(m, 3, s.SlotVariableNodeID))
 	}
 	if r := o.RegisteredSaver; r != nil {
-		b = appendMessage(b, 4, appendString(appendString(nil, 1, r.Name), 2, r.ObjectName))
+		b = appendMessage(b, 4, appendString(appendString(part[:0], 1, r.Name), 2, r.ObjectName))
 	}
 	if has := o.HasCheckpointValues; has != nil {
 		value := int32(0)
@@ -84,7 +91,7 @@ func (o TrackableObject) marshal() []byte {
 			value = 1
 		}
 		// A BoolValue: false is a message that is there but empty.
-		b = appendMessage(b, 5, appendVarint(nil, 1, value))
+		b = appendMessage(b, 5, appendVarint(part[:0], 1, value))
 	}
 	return b
 }
