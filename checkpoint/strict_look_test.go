@@ -69,11 +69,21 @@ func (l *looker) wrong(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Sprintf(format, args...))
 }
 
-// lists returns the lists that may be true: those of what was acknowledged, and
-// those with the first one, two ... of what was under way.
-func (l *looker) lists() (lists [][]acked) {
+// lists returns the lists that may be true, without what is being removed: those
+// of what was acknowledged, and those with the first one, two ... of what was
+// under way.
+func (l *looker) lists() [][]acked {
+	lists := l.listsAndGoing()
+	for i, list := range lists {
+		lists[i] = slices.DeleteFunc(slices.Clone(list), func(s acked) bool { return s.going })
+	}
+	return lists
+}
+
+// listsAndGoing returns those lists with what is being removed: of that, each
+// may still be there.
+func (l *looker) listsAndGoing() (lists [][]acked) {
 	for _, list := range l.model.lists {
-		list = slices.DeleteFunc(slices.Clone(list), func(s acked) bool { return s.going })
 		lists = append(lists, list)
 		for _, s := range l.model.begun {
 			list = l.p.after(list, s)

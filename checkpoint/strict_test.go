@@ -367,7 +367,7 @@ func (p *power) recover(pt point, at string, left *vfstest.Strict, deep int) {
 	q := newPower(p.T, left)
 	q.o, q.ckpt, q.plain, q.keeps, q.journal, q.foreign = p.o, p.ckpt, p.plain, p.keeps, p.journal, p.foreign
 	q.model, q.at = pt.model.clone(), at+", "
-	q.model.lists, q.model.begun = (&looker{p: p, model: pt.model}).lists(), nil
+	q.model.lists, q.model.begun = (&looker{p: p, model: pt.model}).listsAndGoing(), nil
 	q.record()
 	next := acked{path: path, serial: nextSerial, loss: nextSerial}
 	q.change("recovery begins", func(m *model) {
