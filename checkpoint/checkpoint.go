@@ -12,6 +12,7 @@ import (
 	"github.com/ckpt-dev/ckpt/coordinator"
 	"github.com/ckpt-dev/ckpt/internal/arena"
 	"github.com/ckpt-dev/ckpt/internal/crew"
+	"github.com/ckpt-dev/ckpt/internal/publish"
 	"github.com/ckpt-dev/ckpt/internal/queue"
 	"github.com/ckpt-dev/ckpt/internal/tfexact"
 	"github.com/ckpt-dev/ckpt/sharding"
@@ -81,6 +82,19 @@ type Options struct {
 	// files as much again. TensorFlow ignores these files. Of several workers
 	// all must have it.
 	Parity bool
+	// Incremental lets saves link what has not changed since the last one, instead
+	// of writing it again. Nil: every save writes everything. Not with Workers or
+	// Sharding.
+	Incremental *Incremental
+	// Frozen says of a tensor, by its name as 'ckpt show' prints it, that the
+	// program does not change it between saves: the weights below a head that is
+	// trained, say. An asynchronous save does not copy such a tensor but reads it
+	// from the object's memory when it writes. With Incremental they have a data
+	// file of their own from the first save on, and one that was changed all the
+	// same is found out: the next save writes it again and tells the Logger, but
+	// an asynchronous one in between may have its old value. What a restore
+	// changes is no change of the program.
+	Frozen func(name string) bool
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger
 	// Now is the clock of receipts. Default: time.Now.
@@ -106,6 +120,7 @@ type Checkpoint struct {
 	queue          queue.Queue
 	outcomes       outcomes
 	snapshots      *arena.Pool
+	lineage        *publish.Lineage // nil: saves are not incremental
 }
 
 // New returns a Checkpoint of root, or of objects, or of both.
@@ -135,6 +150,10 @@ func New(root trackable.Object, objects Objects, o *Options) *Checkpoint {
 	if c.o.SnapshotMemory < 0 {
 		c.misuse = fmt.Errorf("Options.SnapshotMemory is %d, want 0 or more", c.o.SnapshotMemory)
 	}
+	if err := c.o.checkIncremental(); err != nil {
+		c.misuse = err
+	}
+	c.lineage = c.o.lineage()
 	named := maps.Clone(objects)
 	if root != nil {
 		if named == nil {

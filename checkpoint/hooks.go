@@ -39,7 +39,7 @@ type Event struct {
 	// Receipt is a copy of the checkpoint's. After a removal it has only
 	// path, time, step and metrics.
 	Receipt  Receipt
-	Bytes    int64         // written: data and index
+	Bytes    int64         // written: data and index, without what was only linked
 	Duration time.Duration // of the writing
 	Reason   string        // of a removal
 }
@@ -112,7 +112,7 @@ type events []func(ctx context.Context)
 // committed notes that w is the latest checkpoint.
 func (m *Manager) committed(w *writing) {
 	if h := m.o.Hooks; h != nil && h.AfterCommit != nil {
-		e := Event{Path: w.Path, Receipt: w.receipt.clone(), Bytes: w.receipt.size(), Duration: w.receipt.Duration}
+		e := Event{Path: w.Path, Receipt: w.receipt.clone(), Bytes: w.receipt.size() - w.Linked, Duration: w.receipt.Duration}
 		m.events = append(m.events, func(ctx context.Context) { m.told(ctx, "AfterCommit", h.AfterCommit, e) })
 	}
 }

@@ -119,6 +119,7 @@ func (s *save) now(ctx context.Context) error {
 		return err
 	}
 	w := s.writing()
+	defer w.Forget()
 	err := dirlock.InTurn(ctx, m.lock, func() error {
 		if err := m.openForWriting(ctx); err != nil {
 			return err
@@ -175,6 +176,9 @@ func (s *save) counted(ctx context.Context, w *writing, do func() error) error {
 // does the manager believe in it.
 func (s *save) write(ctx context.Context, w *writing) error {
 	m, begin := s.m, s.m.watch()
+	if err := w.Plan(ctx); err != nil { // how much is written
+		return err
+	}
 	if err := m.makeRoom(ctx, s, w); err != nil {
 		return err
 	}
@@ -187,11 +191,11 @@ func (s *save) write(ctx context.Context, w *writing) error {
 	}
 	m.l, m.half = next, nil
 	m.files.saved(w, m.l.Name)
-	m.written(m.watch().Sub(begin), w.receipt.size())
+	m.written(m.watch().Sub(begin), w.receipt.size()-w.Linked)
 	m.saved(s)
 	m.committed(w)
 	m.watchSpace(ctx, w)
-	m.o.Logger.Info("saved", "path", s.path, "bytes", w.receipt.size(), "took", w.receipt.Duration)
+	m.o.Logger.Info("saved", "path", s.path, "bytes", w.receipt.size()-w.Linked, "linked", w.Linked, "took", w.receipt.Duration)
 	// From here on the save has succeeded, whatever happens.
 	m.tidyAgain(ctx)
 	if m.failed = m.sweep(ctx); m.failed != nil {

@@ -16,9 +16,6 @@ import (
 // syscall.ENOSPC to errors.Is.
 type NoSpaceError = publish.NoSpaceError
 
-// parityShare is how many bytes of data there are to one of parity, at most.
-const parityShare = 8
-
 // makeRoom removes, where the user allows it and the save would not fit, what
 // retention would remove after it. Judged as if the save were done, but what
 // is a floor as long as it is not stays: there is always a checkpoint.

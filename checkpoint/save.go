@@ -185,6 +185,7 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 // TensorFlow 1 stored no graph.
 func (c *Checkpoint) restoreFrom(r *Reader, matchExisting bool) (*trackable.LoadStatus, error) {
 	root, _ := c.node0()
+	c.lineage.Doubt()
 	o := &trackable.RestoreOptions{
 		Attached:          c.TrackableChildren(), // of itself, too: no child is repeated
 		Optional:          []string{counterName},

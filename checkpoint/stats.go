@@ -18,7 +18,7 @@ type Stats struct {
 	// Write is what writing took until the disk had everything. With Async a
 	// save's waiting for others is not counted.
 	Write Spent
-	Bytes int64 // of all checkpoints written: data, index and parity
+	Bytes int64 // of all checkpoints written: data, index and parity, without what was only linked
 	Last  int64 // bytes of the last of them
 }
 

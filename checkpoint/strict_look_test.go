@@ -149,7 +149,11 @@ func (l *looker) restore(path string) (float32, error) {
 	if _, err := c.Restore(background(), l.dir, path); err != nil {
 		return 0, err
 	}
-	return serialOf(v)
+	serial, err := serialOf(v)
+	if err == nil && l.p.steady {
+		err = l.verify(c, path, serial)
+	}
+	return serial, err
 }
 
 func serialOf(v *variableF) (float32, error) {
@@ -298,7 +302,7 @@ func (l *looker) write() string {
 
 func (l *looker) writePlain() {
 	c, v := l.p.objects()
-	copy(v.Value, weights(nextSerial))
+	setTo(c, v, nextSerial)
 	if err := c.Write(background(), l.dir, l.p.plain); err != nil {
 		l.wrong("Write = %v", err)
 	}
@@ -326,7 +330,7 @@ func (l *looker) writeManaged() string {
 	} else if got, err := serialOf(v); path != "" && (err != nil || !slices.Contains(want, got)) || path == "" && !none {
 		l.wrong("RestoreOrInitialize = %q with %v, %v, want one of %v", path, got, err, want)
 	}
-	copy(v.Value, weights(nextSerial))
+	setTo(c, v, nextSerial)
 	path, err = m.Save(background(), &SaveOptions{Metrics: map[string]float64{"loss": nextSerial}})
 	if err != nil {
 		l.wrong("Save = %v", err)

@@ -260,7 +260,7 @@ func (p *power) saveLater(paths ...string) {
 func (p *power) neighbour(path string, serial float32) {
 	p.Helper()
 	c, v := p.objects()
-	copy(v.Value, weights(serial))
+	setTo(c, v, serial)
 	if err := c.Write(background(), p.dir, path); err != nil {
 		p.Fatal(err)
 	}

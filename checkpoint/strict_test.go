@@ -77,6 +77,7 @@ type power struct {
 	kills   bool                  // no power cuts, only the end of the process
 	journal bool                  // names reach the disk in order
 	large   bool                  // data files go past the system's cache
+	steady  bool                  // there are tensors that do not change at every save
 	disk    *vfstest.Strict
 	dir     storage.Dir
 	now     *clock
@@ -149,7 +150,14 @@ func (p *power) objects() (*Checkpoint, *variableF) {
 	if p.large {
 		objects["large"] = largeVariable()
 	}
-	return New(nil, objects, &o), v
+	if p.steady {
+		for name := range steadyAt(0) {
+			objects[name] = variable(make([]float32, weightsLen)...)
+		}
+	}
+	c := New(nil, objects, &o)
+	smallPieces(c)
+	return c, v
 }
 
 // open opens a manager, as a new process does.
@@ -176,7 +184,7 @@ func (p *power) close() {
 // begin tells that a save begins, and gives the objects their values.
 func (p *power) begin(path string, serial float32, loss float64) {
 	p.now.set(1000 + float64(serial))
-	copy(p.v.Value, weights(serial))
+	setTo(p.c, p.v, serial)
 	p.change("begin to save "+path, func(m *model) {
 		m.begun = append(m.begun, acked{path: path, serial: serial, loss: loss})
 		m.were[path] = append(m.were[path], serial)

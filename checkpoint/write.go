@@ -48,6 +48,7 @@ func (c *Checkpoint) hand(w *writing) error {
 	w.Tensors = trackable.Save(root, &trackable.SaveOptions{Attached: attached})
 	w.Policy, w.Count, w.Protect = c.o.Sharding, c.SaveCounter(), c.o.Parity
 	w.ReceiptText, w.Told = w.receiptText, receiptFiles
+	w.Lineage, w.Frozen = c.lineage, c.o.Frozen
 	if c.o.Exactly.On() {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (c *Checkpoint) hand(w *writing) error {
 	w.Bytes, _, err = trackable.SizeOf(root, &trackable.SaveOptions{Attached: attached})
 	w.Need = w.Bytes
 	if c.o.Parity {
-		w.Need += w.Bytes / parityShare
+		w.Need += w.Bytes / publish.ParityShare
 	}
 	return err
 }

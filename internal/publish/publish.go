@@ -7,6 +7,7 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"hash/crc32"
 	"io"
 	"iter"
@@ -32,10 +33,12 @@ type Writing struct {
 	Crew    *crew.Worker                   // nil: this worker is alone
 	Counts  bool                           // the save counters of the others become Count
 	Count   int64
-	Free    bool  // nothing is there of this path: somebody has looked
-	Need    int64 // bytes that are surely written, 0 if nobody knows
-	Bytes   int64 // of the tensors, as far as they tell beforehand
-	Protect bool  // with parity
+	Free    bool                   // nothing is there of this path: somebody has looked
+	Need    int64                  // bytes that are surely written, 0 if nobody knows
+	Bytes   int64                  // of the tensors, as far as they tell beforehand
+	Protect bool                   // with parity
+	Lineage *Lineage               // nil: everything is written; not with Policy or Crew
+	Frozen  func(name string) bool // tensors that the program does not change; nil: none
 	Log     *slog.Logger
 	// ReceiptText returns what the receipt is to hold. It is called when the
 	// other files are written, and Wrote tells of them.
@@ -48,7 +51,10 @@ type Writing struct {
 
 	Wrote     []shelf.File // data files and, last, the index
 	Parity    []shelf.File // of each of those, in the same order
+	Linked    int64        // bytes of those two that are not written, when Plan has made one
 	main, rec *shelf.Set   // what was there of the path; nil: nothing
+
+	plan *plan // with a Lineage
 
 	// Of a snapshot:
 	memory    Memory
@@ -64,13 +70,18 @@ func (w *Writing) Replaced() bool { return w.main != nil }
 // Publish writes w and makes it durable: the index last, which is what makes
 // it a checkpoint, and then the state file. If that alone fails, the checkpoint
 // is there.
-func (w *Writing) Publish(ctx context.Context) error {
+func (w *Writing) Publish(ctx context.Context) (err error) {
 	if w.Crew != nil {
 		if err := w.publishTogether(ctx); err != nil {
 			return err
 		}
 		return w.writeState(ctx)
 	}
+	defer func() {
+		if err != nil {
+			err = alsoFailed(err, w.abandon())
+		}
+	}()
 	if err := w.prepare(ctx); err != nil {
 		return err
 	}
@@ -104,7 +115,20 @@ func (w *Writing) publishAlone(ctx context.Context, last func(context.Context, *
 	if err != nil {
 		return err
 	}
-	return w.commit(ctx, &out)
+	if err := w.commit(ctx, &out); err != nil {
+		w.Lineage.remember(nil) // of a file whose flush failed nobody knows what it has
+		return err
+	}
+	w.remember(ctx, shards)
+	return nil
+}
+
+// alsoFailed returns err, and with it what failed in its wake, if anything.
+func alsoFailed(err, wake error) error {
+	if wake == nil {
+		return err
+	}
+	return errors.Join(err, wake)
 }
 
 // output are the files that are written and wait to be published.
@@ -152,6 +176,10 @@ func (w *Writing) writeIndex(ctx context.Context, out *output, shards []tensorbu
 	w.Wrote = nil
 	for i, s := range shards {
 		data := tensorbundle.DataName(w.Path, i, len(shards))
+		if w.plan != nil && i >= w.plan.writes {
+			w.Wrote = append(w.Wrote, w.linkedFile(i))
+			continue
+		}
 		w.Wrote = append(w.Wrote, shelf.File{Name: path.Base(data), Size: s.Size, CRC32C: s.CRC32C})
 	}
 	w.Wrote = append(w.Wrote, shelf.File{Name: path.Base(name), Size: index.n, CRC32C: index.sum})

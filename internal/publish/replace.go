@@ -91,6 +91,9 @@ func (w *Writing) prepare(ctx context.Context) error {
 	if err := w.look(ctx); err != nil {
 		return err
 	}
+	if err := w.Plan(ctx); err != nil {
+		return err
+	}
 	return w.fits(ctx)
 }
 

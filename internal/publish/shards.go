@@ -17,6 +17,10 @@ import (
 // and the receipt say of them and of their parity.
 func (w *Writing) writeData(ctx context.Context, out *output) ([]tensorbundle.Shard, []shelf.File, error) {
 	f := dataFiles{ctx: ctx, w: w, files: make([]dataFile, 1), out: out}
+	if p := w.plan; p != nil {
+		f.files, f.left = make([]dataFile, p.writes+len(p.links)), p.written()
+		out.data, p.pending = append(out.data, p.pending...), nil
+	}
 	if w.Policy != nil {
 		all, err := w.described, error(nil)
 		if w.handover == nil {
@@ -96,7 +100,7 @@ type dataFiles struct {
 	ctx    context.Context
 	w      *Writing
 	layout *sharding.Layout // nil: all is in one
-	left   int              // with a layout: how many tensors are to come
+	left   int              // with a layout or a plan: how many tensors are to come
 	mine   func(int) bool   // which of them this worker writes; nil: all
 	files  []dataFile
 	out    *output
@@ -110,7 +114,10 @@ type dataFile struct {
 
 // add writes a tensor, or its parts, to where the layout says.
 func (f *dataFiles) add(t format.Named) error {
-	if f.layout == nil {
+	switch {
+	case f.w.plan != nil:
+		return f.addPlanned(t)
+	case f.layout == nil:
 		return f.put(0, t)
 	}
 	f.left--
@@ -131,6 +138,28 @@ func (f *dataFiles) add(t format.Named) error {
 		}
 	}
 	return nil
+}
+
+// addPlanned writes a tensor to where the plan says, if it is to be written, and
+// notes what it was.
+func (f *dataFiles) addPlanned(t format.Named) error {
+	p, key := f.w.plan, keyOf(t)
+	i, known := p.at[key]
+	switch {
+	case !known:
+		return fmt.Errorf("%s: came while the checkpoint was written", t.Name)
+	case p.isLinked(i):
+		return nil
+	}
+	f.left--
+	if !f.w.Lineage.watches(t) {
+		return f.put(p.to[i], t)
+	}
+	sum := make(chan content, 1)
+	go func() { sum <- f.w.Lineage.content(t.Tensor.Bytes()) }() // while the disk has to do
+	err := f.put(p.to[i], t)
+	p.sums[key] = <-sum
+	return err
 }
 
 func (f *dataFiles) put(shard int, t format.Named) error {
@@ -165,10 +194,15 @@ func (f *dataFiles) shards() ([]tensorbundle.Shard, []shelf.File, error) {
 	list := make([]tensorbundle.Shard, len(f.files))
 	var told []shelf.File
 	for i, d := range f.files {
+		if p := f.w.plan; p != nil && i >= p.writes {
+			list[i] = p.linked(i)
+			told = append(told, f.w.linkedParity(i)...)
+			continue
+		}
 		if d.Writer == nil && f.mine != nil && !f.mine(i) {
 			continue
 		}
-		if d.Writer == nil || f.layout != nil && f.left != 0 {
+		if d.Writer == nil || f.left != 0 {
 			return nil, nil, errors.New("tensors went away while the checkpoint was written")
 		}
 		list[i] = d.Shard()

@@ -27,6 +27,9 @@ type Memory struct {
 // is over, or there was none.
 func (w *Writing) Snapshot(ctx context.Context, m Memory) (err error) {
 	w.copies, w.memory = m.New(), m
+	if err := w.makePlan(ctx, true); err != nil {
+		return err
+	}
 	w.source = w.Tensors
 	if m.Limit == 0 {
 		return w.copyAll(ctx)
@@ -36,8 +39,30 @@ func (w *Writing) Snapshot(ctx context.Context, m Memory) (err error) {
 			return err
 		}
 	}
+	if w.Frozen != nil {
+		if err := w.countCopies(ctx); err != nil {
+			return err
+		}
+	}
 	w.handover = newHandover()
 	w.Tensors = w.handover.tensors
+	return nil
+}
+
+// countCopies leaves out of Bytes what is not going to be copied.
+func (w *Writing) countCopies(ctx context.Context) error {
+	w.Bytes = 0
+	for t, err := range w.source {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if t.Tensor.DType().Size() > 0 && !w.links(t) && !w.isFrozen(t) {
+			w.Bytes += t.Tensor.NumBytes()
+		}
+	}
 	return nil
 }
 
@@ -47,7 +72,10 @@ func (w *Writing) copyAll(ctx context.Context) error {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err == nil {
+		if err == nil && w.links(t) {
+			continue
+		}
+		if err == nil && !w.isFrozen(t) {
 			t, err = w.cloned(ctx, t)
 		}
 		if err != nil {
@@ -87,6 +115,15 @@ func (w *Writing) feed(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if w.links(t) {
+			continue
+		}
+		if w.isFrozen(t) {
+			if err := w.handover.give(ctx, t, false); err != nil {
+				return err
+			}
+			continue
+		}
 		n := t.Tensor.NumBytes()
 		room := w.memory.Limit - w.memory.InUse()
 		copied := t.Name == trackable.GraphKey || max(left, n) <= room
@@ -103,8 +140,12 @@ func (w *Writing) feed(ctx context.Context) error {
 	return nil
 }
 
-// Forget gives the memory of a snapshot back, if there is one.
+// Forget gives the memory of a snapshot back, if there is one, and gives up
+// what a plan has linked and nobody has published.
 func (w *Writing) Forget() {
+	if err := w.abandon(); err != nil {
+		w.Log.Warn("links of a save that was given up stay", "path", w.Path, "err", err)
+	}
 	if w.copies == nil {
 		return
 	}
