@@ -37,11 +37,19 @@ type faultScenario struct {
 type params struct {
 	kernel, bias *variableF
 	names        *trackable.StringVariable
+	base         *variableF // never changes; nil: incremental saves are not asked for
 }
 
 func weighing(o *Options) (*Checkpoint, *params) {
-	w := &params{variable(0, 0, 0, 0), variable(0), &trackable.StringVariable{Shape: []int64{1}, Value: []string{""}}}
-	return New(nil, Objects{"kernel": w.kernel, "bias": w.bias, "names": w.names}, o), w
+	w := &params{kernel: variable(0, 0, 0, 0), bias: variable(0), names: &trackable.StringVariable{Shape: []int64{1}, Value: []string{""}}}
+	objects := Objects{"kernel": w.kernel, "bias": w.bias, "names": w.names}
+	if o != nil && o.Incremental != nil {
+		w.base = variable(weights(7)...)
+		objects["base"] = w.base
+	}
+	c := New(nil, objects, o)
+	smallPieces(c)
+	return c, w
 }
 
 // set gives all values that are the n-th save's.
@@ -55,8 +63,11 @@ func (w *params) set(n int) {
 // n returns which save all values are of, or -1.
 func (w *params) n() int {
 	n := int(w.kernel.Value[0])
-	want := &params{variable(0, 0, 0, 0), variable(0), &trackable.StringVariable{Value: []string{""}}}
+	want := &params{kernel: variable(0, 0, 0, 0), bias: variable(0), names: &trackable.StringVariable{Value: []string{""}}}
 	want.set(n)
+	if w.base != nil && !slices.Equal(w.base.Value, weights(7)) {
+		return -1
+	}
 	for i, x := range want.kernel.Value {
 		if w.kernel.Value[i] != x {
 			return -1
@@ -200,6 +211,13 @@ var faultScenarios = []*faultScenario{
 		before: saves(2, metric(1), metric(2)), open: goingOn, do: saving(metric(3)), goes: []string{"ckpt-2"}},
 	{name: "asynchronous save", c: Options{Async: &Async{Queue: 1}}, o: ManagerOptions{MaxToKeep: 2}, before: saves(2), open: goingOn,
 		do: savingLater, goes: []string{"ckpt-1", "ckpt-2"}, later: true},
+	{name: "incremental save", c: Options{Incremental: &Incremental{}}, open: savedOnce, do: saving(nil), after: saves2Linked},
+	{name: "incremental save with a sweep", c: Options{Incremental: &Incremental{}}, o: ManagerOptions{MaxToKeep: 2}, before: saves(1), open: savedOnce, do: saving(nil),
+		goes: []string{"ckpt-1"}},
+	{name: "incremental save with parity", c: Options{Incremental: &Incremental{}, Parity: true}, open: savedOnce, do: saving(nil)},
+	{name: "incremental save that writes anew", c: Options{Incremental: &Incremental{Rewrite: 1}}, open: savedOnce, do: saving(nil)},
+	{name: "asynchronous incremental save", c: Options{Incremental: &Incremental{}, Async: &Async{Queue: 1}, Frozen: func(name string) bool { return strings.HasPrefix(name, "base/") }},
+		open: savedOnce, do: savingLater, later: true},
 	{name: "save beside a lease", o: ManagerOptions{MaxToKeep: 1}, before: leased2, open: goingOn, do: saving(nil), goes: []string{"ckpt-2"}},
 	{name: "close with a sweep", o: ManagerOptions{MaxToKeep: 1}, before: saves(1), open: failedSweep, do: func(r *faultRun) error { return r.m.Close(background()) },
 		goes: []string{"ckpt-1"}, even: true},
@@ -226,6 +244,28 @@ var faultScenarios = []*faultScenario{
 	{name: "restore", before: saves(2), o: ManagerOptions{Fallback: true}, do: restoring2, after: unchanged},
 	{name: "restore past a rejected one", before: func(r *faultRun) { saves(2)(r); rejected(r, "ckpt-2") }, o: ManagerOptions{Fallback: true}, do: restoring1, after: unchanged},
 	{name: "latest valid one", before: func(r *faultRun) { saves(2)(r); rejected(r, "ckpt-2") }, do: latestValid, after: unchanged},
+}
+
+// savedOnce has saved, so that the next save is an incremental one.
+func savedOnce(r *faultRun) {
+	goingOn(r)
+	r.must(r.attempt(func() (string, error) {
+		s, err := r.m.Begin(background(), nil)
+		if err == nil {
+			err = s.Wait(background())
+		}
+		return s.Path(), err
+	}))
+}
+
+// saves2Linked wants that a save which has succeeded has linked what it could.
+func saves2Linked(r *faultRun) {
+	if r.err != nil || r.fault.err != nil {
+		return
+	}
+	if linked, _ := linkedOf(r.t, r.clean, r.newest); len(linked) == 0 {
+		r.errorf("%s links nothing", r.newest)
+	}
 }
 
 func (r *faultRun) must(err error) {

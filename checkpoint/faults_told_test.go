@@ -28,6 +28,8 @@ var onlyLogged = map[string]string{
 	"leases of readers that died stay":                                   "they have run out, and bind nobody",
 	"data files of an incomplete checkpoint stay":                        "no index names them",
 	"files of a restored checkpoint could not be closed":                 "everything was read and verified, and the objects have their values",
+	"a data file cannot be linked, and is written again":                 "the checkpoint is the same without",
+	"the next save writes everything: this one's files cannot be listed": "this one is whole and durable",
 	"receipt cannot be read":                                             "what is known of it holds until the next save looks again",
 }
 
@@ -51,6 +53,8 @@ var swallowed = map[string]string{
 	"lstat * after lstat *":                         "the same",
 	"stat * after unlink *":                         "only for more words about a file that is gone",
 	"write *.ckpt.lock-* after truncate *":          "who holds the lock is only for the others' error, and a full disk has no room for it",
+	"unlink *shared after rename shared *":          "its other name is published; this one goes with old temporary files",
+	"rename shared * after * (permission denied)":   "the name is given by a link instead, as Windows allows it",
 	"unlink a lease on ckpt-1 after *":              "Release tries it again",
 }
 
@@ -165,11 +169,18 @@ func kindOfOp(op vfstest.Op) string {
 	if err != nil {
 		name = p
 	}
+	verb := op.Verb
+	switch shared := ".ckpt.tmp-shared-"; {
+	case strings.HasPrefix(path.Base(name), shared):
+		name = path.Join(path.Dir(name), "shared")
+	case strings.HasPrefix(path.Base(op.Path), shared):
+		verb += " shared"
+	}
 	if strings.HasPrefix(path.Base(name), ".ckpt.tmp-") {
 		name = path.Join(path.Dir(name), "temp")
 	}
 	if p, ok := leased(name); ok {
 		name = "a lease on " + p
 	}
-	return op.Verb + " " + strings.ReplaceAll(name, "/", ":")
+	return verb + " " + strings.ReplaceAll(name, "/", ":")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"path"
 	"slices"
 
@@ -26,7 +27,7 @@ func (w *Writing) link(ctx context.Context, p *plan) (again bool, err error) {
 	for i, f := range p.split.links {
 		err := w.linkFile(ctx, p, p.writes+i, p.base.files[f])
 		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrNotExist) {
-			w.Log.Debug("a data file cannot be linked, and is written again", "path", w.Path, "file", p.base.files[f].info.Name, "err", err)
+			w.notLinked(ctx, p.base.files[f], err)
 			p.barred[f], again = true, true
 			break
 		}
@@ -41,6 +42,16 @@ func (w *Writing) link(ctx context.Context, p *plan) (again bool, err error) {
 		err = errors.Join(err, p.drop())
 	}
 	return again, err
+}
+
+// notLinked tells of a file that is written again. That one was removed is what
+// becomes of checkpoints.
+func (w *Writing) notLinked(ctx context.Context, f baseFile, why error) {
+	level := slog.LevelWarn
+	if errors.Is(why, fs.ErrNotExist) {
+		level = slog.LevelDebug
+	}
+	w.Log.Log(ctx, level, "a data file cannot be linked, and is written again", "path", w.Path, "file", f.info.Name, "err", why)
 }
 
 func (w *Writing) linkFile(ctx context.Context, p *plan, shard int, f baseFile) error {
