@@ -252,6 +252,9 @@ func TestEveryOperationOfEveryCallFailsOnce(t *testing.T) {
 func (s *faultScenario) failEach(t *testing.T, ways int, needed *excuses) {
 	made := s.made(t)
 	made.excuses = needed
+	if s.all {
+		ways = len(faults)
+	}
 	whole, _ := made.run(fault{can: func(vfstest.Op) bool { return false }}, 0)
 	if whole.err != nil {
 		t.Fatalf("without a fault: %v", whole.err)
