@@ -30,6 +30,7 @@ import models
 import transfer
 import sharding
 import restore
+import sums
 import values
 import waiting
 import writers
@@ -141,6 +142,7 @@ events.register(call)
 histories.register(call)
 sharding.register(call)
 restore.register(call)
+sums.register(call)
 
 
 @call
