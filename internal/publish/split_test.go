@@ -105,8 +105,7 @@ type life struct {
 // held is a data file: which tensors it has, with which values.
 type held struct {
 	facts
-	has   map[int]int // value by tensor
-	bytes int64
+	has map[int]int // value by tensor
 }
 
 // TestLivesOfFiles saves a model whose tensors change as they like: every save
