@@ -66,7 +66,7 @@ func (m *ModelCheckpoint) known(ctx context.Context) ([]retention.Checkpoint, er
 		if r == nil {
 			continue
 		}
-		c.Tags, c.Pinned, c.Rejected, c.Size = r.Tags, r.Pinned, r.Rejected, 0
+		c.Tags, c.Pinned, c.Rejected, c.Size, c.Shared = r.Tags, r.Pinned, r.Rejected, 0, r.Shared()
 		for _, f := range r.Files {
 			c.Size += f.Size
 		}

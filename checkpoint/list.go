@@ -26,10 +26,11 @@ type ListOptions struct {
 // Listing is a checkpoint on disk, as List finds it.
 type Listing struct {
 	Path     string
-	Number   int64  // -1: its name ends in none
-	Format   string // FormatV2 or FormatV1
-	Shards   int    // data files; 0 if they are not complete
-	Size     int64  // of all its files, in bytes
+	Number   int64                  // -1: its name ends in none
+	Format   string                 // FormatV2 or FormatV1
+	Shards   int                    // data files; 0 if they are not complete
+	Size     int64                  // of all its files, in bytes
+	Shared   []retention.SharedFile // of those that others of the list have, too
 	Time     time.Time
 	Complete bool // index and all data files are there
 	Latest   bool // as the function Latest says
@@ -68,7 +69,41 @@ func List(ctx context.Context, dir storage.Dir, o *ListOptions) ([]Listing, erro
 			return nil, err
 		}
 	}
-	return l.sorted(), nil
+	list := l.sorted()
+	l.share(list)
+	return list, nil
+}
+
+// TotalSize returns what checkpoints take together. What several of them share
+// counts once.
+func TotalSize(list []Listing) int64 {
+	sizes := make([]retention.Checkpoint, len(list))
+	for i, l := range list {
+		sizes[i] = retention.Checkpoint{Size: l.Size, Shared: l.Shared}
+	}
+	return retention.TotalSize(sizes)
+}
+
+// share finds what several checkpoints have in common: as the place tells it,
+// or where that does not, receipts.
+func (l *lister) share(list []Listing) {
+	s, holders := newSharing(), make(map[string]int)
+	for i, e := range slices.Backward(list) {
+		if e.Format != FormatV2 {
+			continue
+		}
+		var r Receipt
+		if e.Receipt != nil {
+			r = *e.Receipt
+		}
+		list[i].Shared = s.files(l.sets[e.Path], r)
+		for _, f := range list[i].Shared {
+			holders[f.File]++
+		}
+	}
+	for i := range list {
+		list[i].Shared = slices.DeleteFunc(list[i].Shared, func(f retention.SharedFile) bool { return holders[f.File] < 2 })
+	}
 }
 
 // lister collects what List returns.

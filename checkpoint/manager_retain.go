@@ -24,7 +24,7 @@ import (
 func (r Receipt) checkpoint(p string, now time.Time) retention.Checkpoint {
 	c := retention.Checkpoint{Path: p, Time: ledger.Earlier(r.Time, now), Step: copyOf(r.Step), Epoch: copyOf(r.Epoch),
 		Metrics: maps.Clone(r.Metrics), Tags: slices.Clone(r.Tags), Pinned: r.Pinned, Rejected: r.Rejected}
-	c.Size = r.size()
+	c.Size, c.Shared = r.size(), r.Shared()
 	return c
 }
 
@@ -148,7 +148,7 @@ func (m *Manager) findRetained(ctx context.Context) error {
 	if m.o.Retention == nil {
 		return nil
 	}
-	l := &finder{m: m, counts: make(map[string]int64)}
+	l := &finder{m: m, counts: make(map[string]int64), sharing: newSharing()}
 	if err := l.fillIn(ctx); err != nil {
 		return err
 	}
@@ -164,13 +164,15 @@ type finder struct {
 	m      *Manager
 	counts map[string]int64 // save counters, by path
 	found  []retention.Checkpoint
+	*sharing
 }
 
-// fillIn reads the receipts of what is listed. What a sweep that was cut short
-// has left without its index is nobody's best any more.
+// fillIn reads the receipts of what is listed, of the newest first: what this
+// manager links it is to know by the name that the next receipt will tell. What
+// a sweep that was cut short has left without its index is nobody's best any more.
 func (f *finder) fillIn(ctx context.Context) error {
 	list := f.m.l.Active
-	for i, c := range list {
+	for i, c := range slices.Backward(list) {
 		if s := f.m.files.sets[c.Path]; s != nil && s.Index == nil {
 			f.counts[c.Path] = ledger.Gone
 			continue
@@ -185,13 +187,14 @@ func (f *finder) fillIn(ctx context.Context) error {
 			if savedAgain(c, r.Time) { // by TensorFlow, which leaves the receipt
 				list[i] = retention.Checkpoint{Path: c.Path, Time: c.Time, Pinned: r.Pinned, Tags: r.Tags}
 				delete(f.counts, c.Path)
+				r = Receipt{}
 			}
 		} else if unlessIO(err) != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		// Whatever a receipt says, this is what there is.
 		if s := f.m.files.sets[c.Path]; s != nil && s.Size() > 0 {
-			list[i].Size = sizeAsReceipts(s)
+			list[i].Size, list[i].Shared = sizeAsReceipts(s), f.files(s, r)
 		}
 	}
 	return nil
@@ -232,7 +235,7 @@ func (f *finder) unlisted(ctx context.Context) error {
 		}
 		if r.Writer == WriterManager && r.Kept == "" {
 			c := r.checkpoint(p, r.Time)
-			c.Verified = true
+			c.Verified, c.Shared = true, f.files(s, r)
 			f.found, f.counts[p] = append(f.found, c), r.SaveCounter
 			m.l.Unlist(p, r.Retained) // the next sweep tells the reason anew if it is another
 		}

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/ckpt-dev/ckpt/internal/dirlock"
 	"github.com/ckpt-dev/ckpt/internal/ledger"
@@ -28,11 +29,12 @@ func (m *Manager) makeRoom(ctx context.Context, s *save, w *writing) error {
 		return nil
 	}
 	return dirlock.BetweenSweeps(ctx, m.out, dirlock.SweepPatience, func(dir storage.Dir) error {
-		sweep, err := m.judgeAsking(ctx, func() ledger.Sweep { return m.l.JudgeBefore(m.policy(), s.entry(w)) })
+		next := s.entry(w)
+		sweep, err := m.judgeAsking(ctx, func() ledger.Sweep { return m.l.JudgeBefore(m.policy(), next) })
 		if err != nil {
 			return err
 		}
-		victims := m.enough(sweep.Remove, short.Missing())
+		victims := m.enough(sweep.Remove, next, short.Missing())
 		if len(victims) == 0 {
 			return nil // the save itself says what is missing
 		}
@@ -52,18 +54,32 @@ func (s *save) entry(w *writing) retention.Checkpoint {
 }
 
 // enough returns the oldest of the victims that together free so many bytes,
-// or none if all of them do not.
-func (m *Manager) enough(victims []ledger.Judged, missing int64) []ledger.Judged {
+// or none if all of them do not. What a victim shares with one that stays, or
+// with the next, does not become free.
+func (m *Manager) enough(victims []ledger.Judged, next retention.Checkpoint, missing int64) []ledger.Judged {
+	known := newSharing()
+	sized := make(map[string]retention.Checkpoint, len(m.l.Active))
+	all := []retention.Checkpoint{next}
+	for _, c := range slices.Backward(m.l.Active) {
+		sized[c.Path] = m.sized(c, known)
+		all = append(all, sized[c.Path])
+	}
+	holders := ledger.HoldersOf(all)
 	for i, c := range victims {
-		size := c.Size
-		if set := m.files.sets[c.Path]; size == 0 && set != nil {
-			size = set.Size()
-		}
-		if missing -= size; missing <= 0 {
+		if missing -= holders.Release(sized[c.Path]); missing <= 0 {
 			return victims[:i+1]
 		}
 	}
 	return nil
+}
+
+// sized returns c with what was listed of it, where a state file alone tells of
+// it: who has no policy reads no receipts.
+func (m *Manager) sized(c retention.Checkpoint, known *sharing) retention.Checkpoint {
+	if set := m.files.sets[c.Path]; c.Size == 0 && set != nil {
+		c.Size, c.Shared = set.Size(), known.files(set, Receipt{})
+	}
+	return c
 }
 
 // watchSpace warns once when the room that is left comes below what the user

@@ -38,7 +38,8 @@ type Plan struct {
 	dir    storage.Dir
 	policy retention.Policy
 	o      PlanOptions
-	place  map[string]int // in the state file, from 1
+	place  map[string]int         // in the state file, from 1
+	all    []retention.Checkpoint // what is there, judged or not; of each its size alone
 }
 
 // Planned is a checkpoint and its verdict.
@@ -83,6 +84,7 @@ func (p *Plan) make(ctx context.Context, leaseTime func() time.Time) error {
 		if unlessIO(l.ReceiptErr) != nil { // it may say that it is pinned
 			return l.ReceiptErr
 		}
+		p.all = append(p.all, retention.Checkpoint{Path: l.Path, Size: l.Size, Shared: l.Shared})
 		if l.Leased = held[l.Path]; p.concerns(l) {
 			name, _, _ := filename.SplitNumber(l.Path)
 			if groups[name] == nil {
@@ -123,7 +125,7 @@ func (p *Plan) judge(ctx context.Context, group []Listing) ([]Planned, error) {
 		if l.ReceiptErr != nil {
 			c.Pinned = maybePinned
 		}
-		c.Size, c.Leased = l.Size, l.Leased
+		c.Size, c.Shared, c.Leased = l.Size, l.Shared, l.Leased
 		list[i] = c
 	}
 	if err := p.verifyNewest(ctx, group, list); err != nil {
@@ -204,6 +206,18 @@ func verifyWhole(ctx context.Context, dir storage.Dir, path string) error {
 // Removals returns what the plan removes.
 func (p *Plan) Removals() []Planned {
 	return slices.DeleteFunc(slices.Clone(p.Checkpoints), func(c Planned) bool { return c.Fate != retention.Remove })
+}
+
+// Frees returns how many bytes become free when the plan is done. What a
+// checkpoint that stays shares with one that goes, of whatever name, is not
+// among them.
+func (p *Plan) Frees() int64 {
+	gone := make(map[string]bool)
+	for _, c := range p.Removals() {
+		gone[c.Path] = true
+	}
+	stay := slices.DeleteFunc(slices.Clone(p.all), func(c retention.Checkpoint) bool { return gone[c.Path] })
+	return retention.TotalSize(p.all) - retention.TotalSize(stay)
 }
 
 // Do removes what the plan says, and nothing else. If the directory is not as

@@ -36,7 +36,7 @@ type Listing struct {
 	Err      error  // what of the run cannot be read
 
 	Checkpoints int
-	Bytes       int64               // of all checkpoints
+	Bytes       int64               // of all checkpoints; what several share, once
 	Newest      *checkpoint.Listing // nil: none
 	Best        *checkpoint.Listing // by ListOptions.Metric; nil: none has it
 }
@@ -112,11 +112,11 @@ func (e *Experiment) listing(ctx context.Context, name string, files []storage.I
 	}
 	for i, c := range found {
 		l.Checkpoints++
-		l.Bytes += c.Size
 		if c.Latest {
 			l.Newest = &found[i]
 		}
 	}
+	l.Bytes = checkpoint.TotalSize(found)
 	if o.Metric != "" {
 		l.judge(found, o)
 	} else {

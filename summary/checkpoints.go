@@ -2,7 +2,6 @@ package summary
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,7 +16,7 @@ import (
 const (
 	SaveSeconds  = "checkpoint/save_seconds" // how long the writing took
 	SaveBytes    = "checkpoint/bytes"        // data and index of the checkpoint
-	DiskBytes    = "checkpoint/disk_bytes"   // all checkpoints of the directory
+	DiskBytes    = "checkpoint/disk_bytes"   // all checkpoints of the directory; what several share, once
 	MetricPrefix = "metrics/"
 )
 
@@ -69,9 +68,8 @@ type checkpoints struct {
 	dir storage.Dir
 	o   CheckpointsOptions
 
-	mu    sync.Mutex
-	sizes map[string]int64 // of each checkpoint, by path; nil: not listed yet
-	sum   int64            // of these
+	mu   sync.Mutex
+	disk *disk // nil: not listed yet
 }
 
 func (c *checkpoints) committed(ctx context.Context, e checkpoint.Event) {
@@ -104,25 +102,24 @@ func (c *checkpoints) committed(ctx context.Context, e checkpoint.Event) {
 func (c *checkpoints) account(ctx context.Context, e checkpoint.Event) (int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sizes == nil {
-		list, err := checkpoint.List(ctx, c.dir, nil)
-		if err != nil {
-			return 0, fmt.Errorf("list checkpoints: %w", err)
-		}
-		c.sizes = make(map[string]int64, len(list))
-		for _, l := range list {
-			c.sizes[l.Path] = l.Size
-			c.sum += l.Size
+	if c.disk == nil {
+		var err error
+		if c.disk, err = listDisk(ctx, c.dir); err != nil {
+			return 0, err
 		}
 	}
-	c.sum += e.Bytes - c.sizes[e.Path]
-	c.sizes[e.Path] = e.Bytes
-	return c.sum, nil
+	size := int64(0) // what was written is less, where a save shares an earlier one's files
+	for _, f := range slices.Concat(e.Receipt.Files, e.Receipt.Parity) {
+		size += f.Size
+	}
+	c.disk.add(e.Path, size, e.Receipt)
+	return c.disk.sum, nil
 }
 
 func (c *checkpoints) removed(_ context.Context, e checkpoint.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.sum -= c.sizes[e.Path]
-	delete(c.sizes, e.Path)
+	if c.disk != nil {
+		c.disk.remove(e.Path)
+	}
 }

@@ -127,12 +127,9 @@ func (a *app) carryOut(ctx context.Context, p place, plan *checkpoint.Plan) erro
 }
 
 func (p place) pruned(plan *checkpoint.Plan) pruneJSON {
-	list := pruneJSON{Schema: schema, Directory: p.root, Checkpoints: []prunedJSON{}}
+	list := pruneJSON{Schema: schema, Directory: p.root, RemovedBytes: plan.Frees(), Checkpoints: []prunedJSON{}}
 	for _, c := range plan.Checkpoints {
 		remove := c.Fate == retention.Remove
-		if remove {
-			list.RemovedBytes += c.Size
-		}
 		list.Checkpoints = append(list.Checkpoints, prunedJSON{
 			Path: p.name(c.Path), RawPath: rawName(p.name(c.Path)), Remove: remove, Reason: c.Reason, Floor: c.Floor, Bytes: c.Size,
 		})
