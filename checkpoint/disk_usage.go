@@ -23,9 +23,12 @@ type Usage struct {
 // DiskUsage is what a directory holds, and how long there is room for more.
 type DiskUsage struct {
 	Usage
-	Kinds []KindUsage    // the largest first
-	Runs  []RunUsage     // the directories that checkpoints lie in, by name
-	Space *storage.Space // nil: the place does not tell
+	Kinds []KindUsage // the largest first
+	Runs  []RunUsage  // the directories that checkpoints lie in, by name
+	// Checkpoints are those with an index, from the oldest to the newest of a
+	// name. Those of TensorFlow 1 are no files of a known kind.
+	Checkpoints []CheckpointUsage
+	Space       *storage.Space // nil: the place does not tell
 }
 
 // KindUsage is what all files of a kind take: "data", "index", "receipt",
@@ -50,7 +53,7 @@ func (m *Manager) DiskUsage(ctx context.Context) (DiskUsage, error) { return Mea
 
 // MeasureDisk returns what all files below dir take, temporary ones included.
 func MeasureDisk(ctx context.Context, dir storage.Dir) (DiskUsage, error) {
-	c := counter{runs: map[string]*RunUsage{}, kinds: map[string]*KindUsage{}, seen: map[storage.FileID]bool{}}
+	c := counter{runs: map[string]*RunUsage{}, kinds: map[string]*KindUsage{}, seen: map[storage.FileID]having{}, at: map[string]int{}}
 	for info, err := range dir.List(ctx, "") {
 		if err != nil {
 			return DiskUsage{}, err
@@ -68,20 +71,16 @@ func MeasureDisk(ctx context.Context, dir storage.Dir) (DiskUsage, error) {
 }
 
 type counter struct {
-	all   Usage
-	kinds map[string]*KindUsage
-	runs  map[string]*RunUsage
-	seen  map[storage.FileID]bool
+	all         Usage
+	kinds       map[string]*KindUsage
+	runs        map[string]*RunUsage
+	seen        map[storage.FileID]having
+	at          map[string]int // in checkpoints, by path
+	checkpoints []CheckpointUsage
 }
 
 func (c *counter) add(info storage.Info, kind string) {
-	unique := info.Size
-	if info.ID != (storage.FileID{}) {
-		if c.seen[info.ID] {
-			unique = 0
-		}
-		c.seen[info.ID] = true
-	}
+	unique := c.unique(info, kind)
 	if c.kinds[kind] == nil {
 		c.kinds[kind] = &KindUsage{Kind: kind}
 	}
@@ -96,11 +95,12 @@ func (c *counter) add(info storage.Info, kind string) {
 	}
 	if kind == "index" {
 		c.runs[in].saved(info)
+		c.checkpoints[c.checkpointOf(info.Name, kind)].whole = true
 	}
 }
 
 func (c *counter) usage(ctx context.Context, dir storage.Dir) (DiskUsage, error) {
-	u := DiskUsage{Usage: c.all}
+	u := DiskUsage{Usage: c.all, Checkpoints: c.whole()}
 	for _, k := range c.kinds {
 		u.Kinds = append(u.Kinds, *k)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,13 +15,16 @@ import (
 )
 
 func (a *app) duCommand() *cobra.Command {
-	var runs bool
+	var runs, checkpoints bool
 	c := &cobra.Command{
 		Use:   "du [DIRECTORY...]",
 		Short: "Say what directories take of the disk",
 		Long: `Say what directories, with all below them, take of the disk: by the kind of the
-files, or with --runs by the directories that checkpoints lie in. APPARENT is the
-sum of the sizes, UNIQUE counts a file with several names once.
+files, with --runs by the directories that checkpoints lie in, or with
+--checkpoints by these themselves. APPARENT is the sum of the sizes, UNIQUE counts
+a file with several names once: checkpoints share what has not changed between
+them. Of a checkpoint, ALONE is what no other has, and what becomes free when it
+is removed, and SHARED is what others have, too.
 
 Then, what is free there (with the quota, where the system tells it), and when
 it will be full if the runs at work go on as they went: by the numbers of their
@@ -32,6 +36,7 @@ aside), leases (and locks), temporary (files of saves under way, or cut short;
 'ckpt doctor' tells), other.`,
 		Example: `  ckpt du runs
   ckpt du runs --runs
+  ckpt du run-1 --checkpoints
   ckpt du runs --json | jq '.directories[0].full_in_seconds'`,
 		Args:              wantArgs(0, -1, "DIRECTORYs"),
 		ValidArgsFunction: a.completePaths,
@@ -39,10 +44,20 @@ aside), leases (and locks), temporary (files of saves under way, or cut short;
 			if len(args) == 0 {
 				args = []string{"."}
 			}
-			return a.du(c.Context(), args, runs)
+			by := duTable
+			switch {
+			case runs && checkpoints:
+				return &usageError{"du: --runs and --checkpoints are two tables", "give one of them, or --json, which has both"}
+			case runs:
+				by = duRunTable
+			case checkpoints:
+				by = duCheckpointTable
+			}
+			return a.du(c.Context(), args, by)
 		},
 	}
 	c.Flags().BoolVar(&runs, "runs", false, "a row for each directory that checkpoints lie in, not for each kind")
+	c.Flags().BoolVar(&checkpoints, "checkpoints", false, "a row for each checkpoint")
 	return c
 }
 
@@ -54,12 +69,13 @@ type duJSON struct {
 type duDirectory struct {
 	Directory string `json:"directory"`
 	duUsage
-	Kinds   []duKind `json:"kinds"`
-	Runs    []duRun  `json:"runs"`
-	Free    *int64   `json:"free,omitempty"`
-	Total   *int64   `json:"total,omitempty"`
-	PerHour *float64 `json:"growth_bytes_per_hour,omitempty"`
-	FullIn  *float64 `json:"full_in_seconds,omitempty"`
+	Kinds       []duKind       `json:"kinds"`
+	Runs        []duRun        `json:"runs"`
+	Checkpoints []duCheckpoint `json:"checkpoints"`
+	Free        *int64         `json:"free,omitempty"`
+	Total       *int64         `json:"total,omitempty"`
+	PerHour     *float64       `json:"growth_bytes_per_hour,omitempty"`
+	FullIn      *float64       `json:"full_in_seconds,omitempty"`
 }
 
 type duUsage struct {
@@ -79,8 +95,15 @@ type duRun struct {
 	Checkpoints int `json:"checkpoints"`
 }
 
+type duCheckpoint struct {
+	Path string `json:"path"`
+	duUsage
+	Alone  int64 `json:"alone_bytes"`
+	Shared int64 `json:"shared_bytes"`
+}
+
 // du measures what it can and returns what went wrong with the others.
-func (a *app) du(ctx context.Context, roots []string, runs bool) error {
+func (a *app) du(ctx context.Context, roots []string, by func(duJSON) *table) error {
 	list := duJSON{Schema: schema, Directories: []duDirectory{}}
 	var failed []error
 	for _, root := range roots {
@@ -96,7 +119,7 @@ func (a *app) du(ctx context.Context, roots []string, runs bool) error {
 			return err
 		}
 	} else if !a.json {
-		a.duTable(list, runs).write(a.out, a.screen)
+		by(list).write(a.out, a.screen)
 		a.duOutlook(list)
 	}
 	return a.joinErrors(failed)
@@ -107,7 +130,7 @@ func (a *app) measured(ctx context.Context, root string) (duDirectory, error) {
 	if err != nil {
 		return duDirectory{}, err
 	}
-	d := duDirectory{Directory: root, duUsage: duUsage(u.Usage), Kinds: []duKind{}, Runs: []duRun{}}
+	d := duDirectory{Directory: root, duUsage: duUsage(u.Usage), Kinds: []duKind{}, Runs: []duRun{}, Checkpoints: []duCheckpoint{}}
 	for _, k := range u.Kinds {
 		d.Kinds = append(d.Kinds, duKind{k.Kind, duUsage(k.Usage)})
 	}
@@ -115,6 +138,9 @@ func (a *app) measured(ctx context.Context, root string) (duDirectory, error) {
 		if r.Checkpoints > 0 || r.Dir == "" && len(u.Runs) == 1 {
 			d.Runs = append(d.Runs, duRun{filepath.Join(root, filepath.FromSlash(r.Dir)), duUsage(r.Usage), r.Checkpoints})
 		}
+	}
+	for _, c := range u.Checkpoints {
+		d.Checkpoints = append(d.Checkpoints, duCheckpoint{filepath.Join(root, filepath.FromSlash(c.Path)), duUsage(c.Usage), c.Alone, c.Shared()})
 	}
 	if u.Space != nil {
 		d.Free, d.Total = &u.Space.Free, &u.Space.Total
@@ -126,30 +152,43 @@ func (a *app) measured(ctx context.Context, root string) (duDirectory, error) {
 	return d, nil
 }
 
-func (a *app) duTable(list duJSON, runs bool) *table {
-	what := "KIND"
-	if runs {
-		what = "CHECKPOINTS"
-	}
-	t := &table{columns: []column{{title: "DIRECTORY"}, {title: what, right: runs}, {title: "FILES", right: true},
-		{title: "APPARENT", right: true}, {title: "UNIQUE", right: true}}}
+func duTable(list duJSON) *table {
+	t := &table{columns: append([]column{{title: "DIRECTORY"}, {title: "KIND"}}, duColumns...)}
 	for _, d := range list.Directories {
-		if runs {
-			for _, r := range d.Runs {
-				t.add(r.row(r.Directory, strconv.Itoa(r.Checkpoints))...)
-			}
-			continue
-		}
 		for _, k := range d.Kinds {
-			t.add(k.row(d.Directory, k.Kind)...)
+			t.add(append([]cell{same(d.Directory), same(k.Kind)}, k.row()...)...)
 		}
-		t.add(d.row(d.Directory, "all")...)
+		t.add(append([]cell{same(d.Directory), same("all")}, d.row()...)...)
 	}
 	return t
 }
 
-func (u duUsage) row(directory, what string) []cell {
-	return []cell{same(directory), same(what), number(int64(u.Files)), size(u.Apparent), size(u.Unique)}
+func duRunTable(list duJSON) *table {
+	t := &table{columns: append([]column{{title: "DIRECTORY"}, {title: "CHECKPOINTS", right: true}}, duColumns...)}
+	for _, d := range list.Directories {
+		for _, r := range d.Runs {
+			t.add(append([]cell{same(r.Directory), same(strconv.Itoa(r.Checkpoints))}, r.row()...)...)
+		}
+	}
+	return t
+}
+
+func duCheckpointTable(list duJSON) *table {
+	t := &table{columns: slices.Concat([]column{{title: "CHECKPOINT"}}, duColumns,
+		[]column{{title: "ALONE", right: true}, {title: "SHARED", right: true}})}
+	for _, d := range list.Directories {
+		for _, c := range d.Checkpoints {
+			t.add(slices.Concat([]cell{same(c.Path)}, c.row(), []cell{size(c.Alone), size(c.Shared)})...)
+		}
+	}
+	return t
+}
+
+// duColumns are those of a duUsage, in every table.
+var duColumns = []column{{title: "FILES", right: true}, {title: "APPARENT", right: true}, {title: "UNIQUE", right: true}}
+
+func (u duUsage) row() []cell {
+	return []cell{number(int64(u.Files)), size(u.Apparent), size(u.Unique)}
 }
 
 // duOutlook tells people, on standard error, what is free and for how long.
