@@ -14,7 +14,7 @@ import (
 	"github.com/ckpt-dev/ckpt/storage/mem"
 )
 
-const baseSize = 4 << 10 // of what sharedSaves lets checkpoints share
+const baseSize = 64 << 10 // of what sharedSaves lets checkpoints share
 
 // sharedSaves makes n checkpoints of one tensor. The data of all
 // is one file, as an incremental save leaves them. told: their receipts say so.
