@@ -95,6 +95,8 @@ func TestWhatDoesNotChangeIsNotCopied(t *testing.T) {
 }
 
 // TestWhatIsLinkedStaysWhateverIsRemoved: the bytes are held from the call on.
+//
+// Proves D30.
 func TestWhatIsLinkedStaysWhateverIsRemoved(t *testing.T) {
 	for place, dir := range bothPlaces(t) {
 		t.Run(place, func(t *testing.T) {

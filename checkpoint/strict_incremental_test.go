@@ -144,7 +144,7 @@ func (p *power) hasLinked() {
 // TestPowerCutsInIncrementalSaves cuts the power everywhere in saves that link
 // files. What is listed then has all its bytes.
 //
-// Proves D1, D2, D3, D4, D5, D9, D10.
+// Proves D1, D2, D3, D4, D5, D9, D10, D30.
 func TestPowerCutsInIncrementalSaves(t *testing.T) {
 	for _, s := range linking {
 		t.Run(s.name, func(t *testing.T) {
