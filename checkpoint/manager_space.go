@@ -47,9 +47,9 @@ func (m *Manager) makeRoom(ctx context.Context, s *save, w *writing) error {
 // entry is the checkpoint as it will be, for a policy.
 func (s *save) entry(w *writing) retention.Checkpoint {
 	r := w.receipt
-	r.Path, r.Time = s.path, s.m.o.Now()
+	r.Path, r.Time, r.Files = s.path, s.m.o.Now(), receiptsFiles(w.Links())
 	c := r.checkpoint(s.path, r.Time)
-	c.Size, c.Verified = w.Need, true
+	c.Size, c.Verified = c.Size+w.Need, true
 	return c
 }
 

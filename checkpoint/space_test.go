@@ -25,7 +25,11 @@ type small struct {
 
 func (s small) Space(ctx context.Context) (storage.Space, error) {
 	u, err := MeasureDisk(ctx, s.Dir)
-	return storage.Space{Free: max(0, s.total-u.Apparent), Total: s.total}, err
+	return storage.Space{Free: max(0, s.total-u.Unique), Total: s.total}, err
+}
+
+func (s small) Share(ctx context.Context, oldname, newname string) (storage.Pending, error) {
+	return storage.Share(ctx, s.Dir, oldname, newname)
 }
 
 // onSmall returns a manager of a variable of 4,000 bytes on a disk of so many

@@ -202,7 +202,7 @@ func makesRoom(t *testing.T, d storage.Dir) error {
 		return nil
 	}}
 	c, _ := one(2)
-	m := newManager(t, c, over{broken, small{d, used.Apparent}}, &ManagerOptions{MaxToKeep: 2, MakeRoom: true})
+	m := newManager(t, c, over{broken, small{d, used.Unique}}, &ManagerOptions{MaxToKeep: 2, MakeRoom: true})
 	if _, err := m.Save(t.Context(), nil); !errors.Is(err, errDisk) {
 		t.Errorf("Save = %v, want %v", err, errDisk)
 	}
