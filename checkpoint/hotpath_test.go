@@ -76,6 +76,31 @@ func wantSameCost(t *testing.T, what string, tr *tracer, save func() error) {
 	}
 }
 
+// TestSavesAllocateTheSameHoweverManyAreKept: lists grow, but nothing is made for
+// each checkpoint that is kept.
+func TestSavesAllocateTheSameHoweverManyAreKept(t *testing.T) {
+	for _, keep := range []int{0, 5, 400} {
+		c, _ := one(1)
+		m := newManager(t, c, mem.Dir(), &ManagerOptions{MaxToKeep: keep, Now: at(1000).tick})
+		save := func() { mustSave(t, m, nil) }
+		for range 30 {
+			save()
+		}
+		early := testing.AllocsPerRun(10, save)
+		for range 400 {
+			save()
+		}
+		// As many as 20 more are of lists that grew; what a sweep makes is no more with more.
+		sweep := 0.0
+		if keep == 400 {
+			sweep = 600
+		}
+		if late := testing.AllocsPerRun(10, save); late > early+sweep+50 {
+			t.Errorf("MaxToKeep %d: the 440th save makes %v allocations, the 40th %v", keep, late, early)
+		}
+	}
+}
+
 // TestNumbersOfOthersAreNeverOverwritten: what somebody else writes while a
 // manager is at work is noticed without looking for it.
 func TestNumbersOfOthersAreNeverOverwritten(t *testing.T) {

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/ckpt-dev/ckpt/internal/crew"
@@ -68,8 +67,8 @@ type Manager struct {
 // shown is what others see of a manager's list.
 type shown struct {
 	latest string
-	paths  []string
-	top    int64 // no number above it is taken, as far as known
+	list   []retention.Checkpoint // never changed, only replaced
+	top    int64                  // no number above it is taken, as far as known
 }
 
 // NewManager returns a Manager of c in dir. It reads the directory and changes
@@ -126,26 +125,22 @@ func (m *Manager) alone(ctx context.Context, do func() error) error {
 	return err
 }
 
-// show lets others see the list as it is now.
+// show lets others see the list as it is now. Of that only the end is looked at
+// that was not shown before: a save does not go through all that is kept.
 func (m *Manager) show() {
-	s := shown{latest: m.l.Latest, paths: m.activePaths(), top: m.files.top}
-	for _, c := range m.l.Active {
-		if n, ok := filename.NumberOf(m.l.Name, c.Path); ok {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	was := m.shown
+	s := shown{latest: m.l.Latest, list: m.l.Active, top: max(was.top, m.files.top)}
+	for i := len(s.list) - 1; i >= 0; i-- {
+		if n := len(was.list); n > 0 && was.list[n-1].Path == s.list[i].Path {
+			break
+		}
+		if n, ok := filename.NumberOf(m.l.Name, s.list[i].Path); ok {
 			s.top = max(s.top, n)
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.shown = s
-}
-
-// activePaths returns what is listed, oldest first.
-func (m *Manager) activePaths() []string {
-	paths := make([]string, len(m.l.Active))
-	for i, c := range m.l.Active {
-		paths[i] = c.Path
-	}
-	return paths
 }
 
 func (m *Manager) showing() shown {
@@ -163,7 +158,14 @@ func (m *Manager) LatestCheckpoint() string { return m.showing().latest }
 // included that another rule than the latest N keeps. Preserved ones are not
 // among them; List has all.
 // (TensorFlow: tf.train.CheckpointManager.checkpoints)
-func (m *Manager) Checkpoints() []string { return slices.Clone(m.showing().paths) }
+func (m *Manager) Checkpoints() []string {
+	list := m.showing().list
+	paths := make([]string, len(list))
+	for i := range list {
+		paths[i] = list[i].Path
+	}
+	return paths
+}
 
 // Checkpoint returns what the manager saves.
 // (TensorFlow: tf.train.CheckpointManager.checkpoint)

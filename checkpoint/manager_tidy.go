@@ -82,11 +82,14 @@ func (m *Manager) tidyAgain(ctx context.Context) {
 
 // after returns what a save comes after.
 func (m *Manager) after() *string {
-	var p string
-	for _, q := range append(m.activePaths(), m.l.Latest) {
-		if _, mine := filename.NumberOf(m.l.Name, q); mine {
-			p = q
-		}
+	p := m.l.Latest
+	_, mine := filename.NumberOf(m.l.Name, p)
+	for i := len(m.l.Active) - 1; i >= 0 && !mine; i-- {
+		p = m.l.Active[i].Path
+		_, mine = filename.NumberOf(m.l.Name, p)
+	}
+	if !mine {
+		p = ""
 	}
 	return &p
 }

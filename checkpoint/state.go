@@ -114,6 +114,7 @@ func (s State) text() ([]byte, error) {
 		AllModelCheckpointPaths: paths,
 		LastPreservedTimestamp:  seconds(s.LastPreservedTimestamp),
 	}
+	m.AllModelCheckpointTimestamps = make([]float64, 0, len(s.AllModelCheckpointTimestamps))
 	for _, t := range s.AllModelCheckpointTimestamps {
 		m.AllModelCheckpointTimestamps = append(m.AllModelCheckpointTimestamps, seconds(t))
 	}

@@ -53,7 +53,7 @@ func (l Ledger) JudgeBefore(p retention.Policy, next retention.Checkpoint) (s Sw
 	for i, v := range retention.Judge(p, l.Active) {
 		floors[l.Active[i].Path] = v.Floor
 	}
-	then := append(without(l.Active, next.Path), next)
+	then := with(without(l.Active, next.Path), next)
 	for i, v := range retention.Judge(p, then) {
 		if c := then[i]; v.Fate == retention.Remove && !floors[c.Path] && c.Path != next.Path {
 			s.Remove = append(s.Remove, Judged{c, v.Reason})

@@ -60,18 +60,32 @@ func Earlier(a, b time.Time) time.Time {
 
 // Find returns where path is in list, -1 if it is not.
 func Find(list []retention.Checkpoint, path string) int {
-	return slices.IndexFunc(list, func(c retention.Checkpoint) bool { return c.Path == path })
+	for i := range list { // each is large, and not to be copied
+		if list[i].Path == path {
+			return i
+		}
+	}
+	return -1
 }
 
-// without returns a copy of list that lacks path.
+// without returns list if it lacks path, and else a copy that does.
 func without(list []retention.Checkpoint, path string) []retention.Checkpoint {
-	return slices.DeleteFunc(slices.Clone(list), func(c retention.Checkpoint) bool { return c.Path == path })
+	i := Find(list, path)
+	if i < 0 {
+		return list
+	}
+	return without(slices.Concat(list[:i], list[i+1:]), path)
+}
+
+// with returns a copy of list that ends with c.
+func with(list []retention.Checkpoint, c retention.Checkpoint) []retention.Checkpoint {
+	return append(append(make([]retention.Checkpoint, 0, len(list)+1), list...), c)
 }
 
 // Saved returns the ledger after the checkpoint c was saved. A number that is
 // used again moves to the end of the list.
 func (l Ledger) Saved(c retention.Checkpoint) Ledger {
-	l.Active = append(without(l.Active, c.Path), c)
+	l.Active = with(without(l.Active, c.Path), c)
 	l.Others = without(l.Others, c.Path)
 	l.Retained = unreasoned(l.Retained, c.Path)
 	l.Latest = c.Path
@@ -87,16 +101,19 @@ func (l *Ledger) WatchClock(every time.Duration) {
 		return
 	}
 	oldest := l.Active[0].Time
-	for _, c := range l.Active {
-		oldest = Earlier(oldest, c.Time)
+	for i := range l.Active {
+		oldest = Earlier(oldest, l.Active[i].Time)
 	}
 	if !oldest.After(l.LastPreserved) {
 		l.LastPreserved = oldest.Add(-max(every, time.Second))
 	}
 }
 
-// unreasoned returns a copy of a map that lacks path.
+// unreasoned returns m if it lacks path, and else a copy that does.
 func unreasoned(m map[string]string, path string) map[string]string {
+	if _, is := m[path]; !is {
+		return m
+	}
 	m = maps.Clone(m)
 	delete(m, path)
 	return m
@@ -111,8 +128,7 @@ func (l *Ledger) Forget(path string) {
 // Unlist notes that the state file does not list a checkpoint that stays, and
 // why it stays.
 func (l *Ledger) Unlist(path, reason string) {
-	l.Retained = unreasoned(l.Retained, path)
-	if l.Retained == nil {
+	if l.Retained = maps.Clone(l.Retained); l.Retained == nil {
 		l.Retained = make(map[string]string)
 	}
 	l.Retained[path] = reason
@@ -127,15 +143,21 @@ func (l *Ledger) Relist(path string) { l.Retained = unreasoned(l.Retained, path)
 // directory later would remove it.
 func (l Ledger) State() State {
 	s := State{ModelCheckpointPath: l.Latest, LastPreservedTimestamp: l.LastPreserved}
-	all := merge(l.Others, l.Active)
-	if i := Find(all, l.Latest); i >= 0 {
+	all := l.Active // as long as it is nobody else's: a save of many is to copy no list
+	if len(l.Others) > 0 {
+		all = merge(l.Others, l.Active)
+	}
+	if i := Find(all, l.Latest); i >= 0 && i < len(all)-1 {
 		all = append(slices.Delete(slices.Clone(all), i, i+1), all[i])
 	}
+	s.AllModelCheckpointPaths = make([]string, 0, len(all))
+	s.AllModelCheckpointTimestamps = make([]time.Time, 0, len(all))
 	for _, c := range l.Others {
 		// What is listed no newer than this is not managed any more.
 		s.LastPreservedTimestamp = Earlier(s.LastPreservedTimestamp, c.Time.Add(-time.Second))
 	}
-	for _, c := range all {
+	for i := range all {
+		c := &all[i]
 		if _, unlisted := l.Retained[c.Path]; unlisted {
 			continue
 		}

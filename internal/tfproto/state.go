@@ -1,6 +1,7 @@
 package tfproto
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strconv"
@@ -89,49 +90,54 @@ func (s CheckpointState) MarshalText() ([]byte, error) {
 	}
 	b := make([]byte, 0, size)
 	if s.ModelCheckpointPath != "" {
-		b = appendLine(b, "model_checkpoint_path", quote(s.ModelCheckpointPath))
+		b = appendQuoted(append(b, "model_checkpoint_path: "...), s.ModelCheckpointPath)
 	}
 	for _, p := range s.AllModelCheckpointPaths {
-		b = appendLine(b, "all_model_checkpoint_paths", quote(p))
+		b = appendQuoted(append(b, "all_model_checkpoint_paths: "...), p)
 	}
 	for _, t := range s.AllModelCheckpointTimestamps {
-		b = appendLine(b, "all_model_checkpoint_timestamps", repr(t))
+		b = appendRepr(append(b, "all_model_checkpoint_timestamps: "...), t)
 	}
 	if math.Float64bits(s.LastPreservedTimestamp) != 0 {
-		b = appendLine(b, "last_preserved_timestamp", repr(s.LastPreservedTimestamp))
+		b = appendRepr(append(b, "last_preserved_timestamp: "...), s.LastPreservedTimestamp)
 	}
 	return b, nil
 }
 
-func appendLine(b []byte, name, value string) []byte {
-	b = append(append(b, name...), ": "...)
-	return append(append(b, value...), '\n')
-}
-
-// quote escapes as Python's text_format does: C escapes and octal codes for
-// ASCII, other characters as they are.
-func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
+// appendQuoted ends a line with what Python's text_format makes of a string: C
+// escapes and octal codes for ASCII, other characters as they are.
+func appendQuoted(b []byte, s string) []byte {
+	b = append(b, '"')
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '\n':
-			b.WriteString(`\n`)
+			b = append(b, `\n`...)
 		case c == '\r':
-			b.WriteString(`\r`)
+			b = append(b, `\r`...)
 		case c == '\t':
-			b.WriteString(`\t`)
+			b = append(b, `\t`...)
 		case c == '"' || c == '\'' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
+			b = append(b, '\\', c)
 		case c < ' ' || c == 0x7f:
-			fmt.Fprintf(&b, `\%03o`, c)
+			b = fmt.Appendf(b, `\%03o`, c)
 		default:
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	return append(b, '"', '\n')
+}
+
+// appendRepr ends a line with what Python's repr makes of a number. It is called
+// for every checkpoint that is kept, by every save.
+func appendRepr(b []byte, f float64) []byte {
+	if a := math.Abs(f); a >= 1e-4 && a < 1e16 {
+		from := len(b)
+		if b = strconv.AppendFloat(b, f, 'f', -1, 64); bytes.IndexByte(b[from:], '.') < 0 {
+			b = append(b, ".0"...)
+		}
+		return append(b, '\n')
+	}
+	return append(append(b, repr(f)...), '\n')
 }
 
 // repr prints a float as Python's repr does: the shortest digits that read
