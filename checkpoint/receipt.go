@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,6 +124,10 @@ func writeReceiptSoon(ctx context.Context, dir storage.Dir, path string, r Recei
 	return storage.WriteFileSoon(ctx, dir, ReceiptName(path), text)
 }
 
+// firstRead is what readBounded takes on trust from a file's size: a receipt is
+// read at once.
+const firstRead = 16 << 10
+
 // readBounded reads a small file whose size somebody else decided.
 func readBounded(ctx context.Context, dir storage.Dir, name string, limit int64) ([]byte, error) {
 	f, err := dir.Open(ctx, name)
@@ -133,11 +138,13 @@ func readBounded(ctx context.Context, dir storage.Dir, name string, limit int64)
 		err = flawed(name, "file has %d bytes, at most %d are read", f.Size(), limit)
 		return nil, closing(f, err)
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+	var b bytes.Buffer
+	b.Grow(int(min(f.Size(), firstRead)) + bytes.MinRead) // MinRead: ReadFrom grows again without it
+	_, err = b.ReadFrom(io.NewSectionReader(f, 0, f.Size()))
 	if err = closing(f, err); err != nil {
 		return nil, err
 	}
-	return data, nil
+	return b.Bytes(), nil
 }
 
 // closing closes c and returns err or else what that returned.
