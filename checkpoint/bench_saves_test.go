@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/ckpt-dev/ckpt/storage"
@@ -43,5 +44,21 @@ func benchmarkSaves(b *testing.B, dir storage.Dir, n, keep int) {
 	b.StopTimer()
 	if err := m.Close(background()); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// BenchmarkSaveOf20000Tensors tells by its allocations what a save needs to know
+// of each.
+func BenchmarkSaveOf20000Tensors(b *testing.B) {
+	objects := make(Objects)
+	for i := range 20_000 {
+		objects[fmt.Sprintf("layer_%05d", i)] = variable(float32(i))
+	}
+	c, dir := New(nil, objects, nil), local.Dir(b.TempDir())
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Write(background(), dir, "all"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
