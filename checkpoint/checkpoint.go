@@ -92,8 +92,9 @@ type Options struct {
 	// from the object's memory when it writes. With Incremental they have a data
 	// file of their own from the first save on, and one that was changed all the
 	// same is found out: the next save writes it again and tells the Logger, but
-	// an asynchronous one in between may have its old value. What a restore
-	// changes is no change of the program.
+	// an asynchronous one in between may have its old value; one that changes while
+	// it is written fails that save. What a restore of this Checkpoint changes is
+	// no change of the program.
 	Frozen func(name string) bool
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger

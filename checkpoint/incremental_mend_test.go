@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -63,9 +64,14 @@ func TestWhatSharesAFileWithADamagedOneStays(t *testing.T) {
 	wantLinked(t, dir, p)
 }
 
-// spoilInPlace changes a byte of a file in place, as a disk does: under all its names.
+// spoilInPlace changes a byte of a file in place, as a disk does: under all its
+// names, and at no time that it tells.
 func spoilInPlace(t *testing.T, name string) {
 	t.Helper()
+	was, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +84,7 @@ func spoilInPlace(t *testing.T, name string) {
 	if _, err := f.WriteAt(b, 6000); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Close(), os.Chtimes(name, was.ModTime(), was.ModTime())); err != nil {
 		t.Fatal(err)
 	}
 }

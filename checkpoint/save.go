@@ -165,6 +165,7 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	}
 	r, err := Load(ctx, dir, path)
 	if err != nil {
+		c.distrust(err)
 		return nil, fmt.Errorf("%s: %w", strings.TrimSpace(verb+" "+path), mendable(ctx, dir, path, err))
 	}
 	if doubt := r.doubt(ctx); doubt != nil && ctx.Err() == nil {
@@ -173,12 +174,21 @@ func (c *Checkpoint) read(ctx context.Context, dir storage.Dir, path, verb strin
 	status, err := c.restoreFrom(r, matchExisting)
 	closed := r.Close()
 	if err != nil {
+		c.distrust(err)
 		return nil, fmt.Errorf("%s %s: %w", verb, r.Path(), alsoFailed(mendable(ctx, dir, r.stored, err), closed))
 	}
 	if closed != nil { // too late for an error: the objects have their values
 		c.o.Logger.Warn("files of a restored checkpoint could not be closed", "path", r.Path(), "err", closed)
 	}
 	return status, nil
+}
+
+// distrust keeps damage that was met from getting into what is saved next: files
+// of the last save may be those that are bad, or share them.
+func (c *Checkpoint) distrust(err error) {
+	if isBad(err) {
+		c.lineage.Distrust()
+	}
 }
 
 // restoreFrom matches objects by the graph, or by their variables' names where

@@ -47,6 +47,10 @@ func (l *Lineage) Doubt() {
 	l.doubts++
 }
 
+// Distrust says that the files of the last save, or of one before, are not what was
+// written: a bad sector is not handed on. The next save writes everything.
+func (l *Lineage) Distrust() { l.remember(nil) }
+
 // base is a published save as the next one needs to know it. It never changes.
 type base struct {
 	dir     storage.Dir

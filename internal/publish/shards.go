@@ -155,11 +155,30 @@ func (f *dataFiles) addPlanned(t format.Named) error {
 	if !f.w.Lineage.watches(t) {
 		return f.put(p.to[i], t)
 	}
+	if f.w.copies != nil && f.w.isFrozen(t) {
+		return f.addFrozen(p.to[i], t)
+	}
 	sum := make(chan content, 1)
 	go func() { sum <- f.w.Lineage.content(t.Tensor.Bytes()) }() // while the disk has to do
 	err := f.put(p.to[i], t)
 	p.sums[key] = <-sum
 	return err
+}
+
+// addFrozen writes a tensor from the object's own memory while the program goes
+// on. If that changes it against its promise the file has bytes of two moments, or
+// others than it is said to have, and the next save would find the tensor as
+// it was noted: there must be no such checkpoint.
+func (f *dataFiles) addFrozen(shard int, t format.Named) error {
+	sum := f.w.Lineage.content(t.Tensor.Bytes())
+	if err := f.put(shard, t); err != nil {
+		return err
+	}
+	if !f.w.Lineage.isOf(sum, t.Tensor.Bytes()) {
+		return fmt.Errorf("%s: is frozen, and has changed while it was written", t.Name)
+	}
+	f.w.plan.sums[keyOf(t)] = sum
+	return nil
 }
 
 func (f *dataFiles) put(shard int, t format.Named) error {
