@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -104,6 +105,19 @@ func BenchmarkCopy(b *testing.B) {
 			a := pool.New()
 			if _, err := a.Copy(b.Context(), data); err != nil {
 				b.Fatal(err)
+			}
+			a.Forget()
+		}
+	})
+	b.Run("reused, by 5 MiB", func(b *testing.B) {
+		pool := NewPool()
+		b.SetBytes(int64(len(data)))
+		for b.Loop() {
+			a := pool.New()
+			for part := range slices.Chunk(data, 5<<20) {
+				if _, err := a.Copy(b.Context(), part); err != nil {
+					b.Fatal(err)
+				}
 			}
 			a.Forget()
 		}
