@@ -83,7 +83,9 @@ func (l *life) step() {
 	do(c)
 }
 
-func (l *life) note(format string, args ...any) { l.steps = append(l.steps, fmt.Sprintf(format, args...)) }
+func (l *life) note(format string, args ...any) {
+	l.steps = append(l.steps, fmt.Sprintf(format, args...))
+}
 
 func (l *life) must(err error) {
 	l.Helper()
