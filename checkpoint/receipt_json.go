@@ -190,9 +190,11 @@ func (j receiptJSON) check() error {
 	if j.Schema < 1 {
 		return fmt.Errorf("schema is %d, want 1 or higher", j.Schema)
 	}
-	for _, f := range slices.Concat(j.Files, j.Parity) {
-		if f.Size < 0 {
-			return fmt.Errorf("file %q: size is %d", f.Name, f.Size)
+	for _, list := range [][]fileJSON{j.Files, j.Parity} {
+		for i := range list {
+			if f := &list[i]; f.Size < 0 {
+				return fmt.Errorf("file %q: size is %d", f.Name, f.Size)
+			}
 		}
 	}
 	return nil
@@ -217,7 +219,7 @@ func (j receiptJSON) decode() Receipt {
 }
 
 func encodeFiles(files []ReceiptFile) []fileJSON {
-	var list []fileJSON
+	list := make([]fileJSON, 0, len(files))
 	for _, f := range files {
 		list = append(list, fileJSON{f.Name, f.Size, crcHex(f.CRC32C), f.Linked})
 	}
@@ -225,7 +227,10 @@ func encodeFiles(files []ReceiptFile) []fileJSON {
 }
 
 func decodeFiles(list []fileJSON) []ReceiptFile {
-	var files []ReceiptFile
+	if len(list) == 0 {
+		return nil
+	}
+	files := make([]ReceiptFile, 0, len(list))
 	for _, f := range list {
 		files = append(files, ReceiptFile{f.Name, f.Size, uint32(f.CRC32C), f.Linked})
 	}
