@@ -227,6 +227,7 @@ func (s *save) publish(ctx context.Context, w *writing) (ledger.Ledger, error) {
 		return ledger.Ledger{}, err
 	}
 	var text []byte
+	w.StateName = filename.State // of the manager, wherever its checkpoints' name leads
 	w.StateText = func() (_ []byte, err error) {
 		next = next.Saved(w.entry())
 		if !s.m.exact() {

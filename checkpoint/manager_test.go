@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -394,4 +396,36 @@ func TestClosedManagerDoesNotSave(t *testing.T) {
 	if _, err := m.Save(background(), nil); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("Save() = %v, want fs.ErrClosed", err)
 	}
+}
+
+// TestTheStateFileIsTheManagersWhereverItsCheckpointsAre: a name may lead to a
+// directory below.
+func TestTheStateFileIsTheManagersWhereverItsCheckpointsAre(t *testing.T) {
+	dir := mem.Dir()
+	c, v := one(1)
+	m := newManager(t, c, dir, &ManagerOptions{CheckpointName: "below/ckpt", MaxToKeep: 2})
+	for i := range 3 {
+		v.Value[0] = float32(i)
+		mustSave(t, m, nil)
+	}
+	if err := m.Close(background()); err != nil {
+		t.Fatal(err)
+	}
+	var states []string
+	for info, err := range dir.List(background(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if path.Base(info.Name) == "checkpoint" {
+			states = append(states, info.Name)
+		}
+	}
+	if !slices.Equal(states, []string{"checkpoint"}) {
+		t.Errorf("state files are %q, want the manager's", states)
+	}
+	m = newManager(t, c, dir, &ManagerOptions{CheckpointName: "below/ckpt", MaxToKeep: 2})
+	if got, err := m.RestoreOrInitialize(background()); err != nil || got != "below/ckpt-3" || v.Value[0] != 2 {
+		t.Errorf("RestoreOrInitialize = %q, %v, with %v", got, err, v.Value[0])
+	}
+	wantPaths(t, "Checkpoints", m.Checkpoints(), "below/ckpt-2", "below/ckpt-3")
 }

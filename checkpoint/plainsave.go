@@ -210,6 +210,7 @@ func (s *plainSave) unoccupied(ctx context.Context, n int64) (int64, error) {
 
 // writeAndRecord writes the checkpoint and then makes it the latest.
 func (s *plainSave) writeAndRecord(ctx context.Context) error {
+	s.w.StateName = path.Join(path.Dir(s.w.Path), filename.State)
 	s.w.StateText = State(ledger.State(s.state).WithUnmanaged(path.Base(s.w.Path))).text
 	return s.w.Publish(ctx)
 }

@@ -43,10 +43,11 @@ type Writing struct {
 	// ReceiptText returns what the receipt is to hold. It is called when the
 	// other files are written, and Wrote tells of them.
 	ReceiptText func() ([]byte, error)
-	// StateText returns what the state file beside the checkpoint is to say when
-	// that is there. It is called after ReceiptText; nil, or an empty text: the
-	// state file stays as it is.
+	// StateText returns what the state file is to say when the checkpoint is there.
+	// It is called after ReceiptText; nil, or an empty text: the state file stays
+	// as it is.
 	StateText func() ([]byte, error)
+	StateName string     // of the state file: not always beside the checkpoint
 	Told      shelf.Told // reads the receipt of what is replaced
 
 	Wrote     []shelf.File // data files and, last, the index

@@ -2,28 +2,26 @@ package publish
 
 import (
 	"context"
-	"path"
 
-	"github.com/ckpt-dev/ckpt/internal/filename"
 	"github.com/ckpt-dev/ckpt/storage"
 )
 
-// stateFile returns name and text of the state file, no text if it stays as it is.
-func (w *Writing) stateFile() (name string, text []byte, err error) {
-	if w.StateText != nil {
-		text, err = w.StateText()
+// stateText returns the text of the state file, none if it stays as it is.
+func (w *Writing) stateText() ([]byte, error) {
+	if w.StateText == nil {
+		return nil, nil
 	}
-	return path.Join(path.Dir(w.Path), filename.State), text, err
+	return w.StateText()
 }
 
 // createState creates the state file that is published with the checkpoint:
 // flushed beside its files, it costs one wait less than by itself.
 func (w *Writing) createState(ctx context.Context, out *output) error {
-	name, text, err := w.stateFile()
+	text, err := w.stateText()
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	if out.state, err = w.Dir.Create(ctx, name); err != nil {
+	if out.state, err = w.Dir.Create(ctx, w.StateName); err != nil {
 		return err
 	}
 	_, err = out.state.Write(text)
@@ -32,9 +30,9 @@ func (w *Writing) createState(ctx context.Context, out *output) error {
 
 // writeState writes the state file of a checkpoint that is there.
 func (w *Writing) writeState(ctx context.Context) error {
-	name, text, err := w.stateFile()
+	text, err := w.stateText()
 	if err != nil || len(text) == 0 {
 		return err
 	}
-	return storage.WriteFile(ctx, w.Dir, name, text)
+	return storage.WriteFile(ctx, w.Dir, w.StateName, text)
 }
