@@ -5,7 +5,9 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ckpt-dev/ckpt/storage"
 	"github.com/ckpt-dev/ckpt/storage/local"
@@ -253,5 +255,115 @@ func TestTensorsWithoutElementsAndWhatIsTheSame(t *testing.T) {
 			t.Fatal(place, err)
 		}
 		holds(t, dir, "e", l.values())
+	}
+}
+
+// TestWhatIsTheFileThatWasWritten: size, time and identity each tell another.
+func TestWhatIsTheFileThatWasWritten(t *testing.T) {
+	for what, change := range map[string]func(t *testing.T, name string){
+		"another file of that size and time": func(t *testing.T, name string) {
+			text, err := os.ReadFile(name)
+			text[6000] ^= 1
+			mustDo(t, err, os.WriteFile(name+"x", text, 0o666), os.Rename(name+"x", name))
+		},
+		"another size": func(t *testing.T, name string) { mustDo(t, os.Truncate(name, 6000)) },
+		"another time": func(t *testing.T, name string) {
+			spoilInPlace(t, name)
+			mustDo(t, os.Chtimes(name, time.Time{}, time.Now().Add(time.Minute)))
+		},
+	} {
+		for _, file := range []string{"a.data-00000-of-00001", "a.parity-00000-of-00001"} {
+			t.Run(what+" "+file[2:6], func(t *testing.T) {
+				at := t.TempDir()
+				dir := local.Dir(at)
+				if !hasIDs(t, dir) && strings.HasPrefix(what, "another file") {
+					return // nothing else tells
+				}
+				l := newLayers(&Options{Incremental: &Incremental{}, Parity: true}, 20000)
+				mustDo(t, l.c.Write(background(), dir, "a"))
+				was, err := os.Stat(at + "/" + file)
+				mustDo(t, err)
+				change(t, at+"/"+file)
+				if what != "another time" {
+					mustDo(t, os.Chtimes(at+"/"+file, was.ModTime(), was.ModTime()))
+				}
+				mustDo(t, l.c.Write(background(), dir, "b"))
+				wantLinked(t, dir, "b")
+				holds(t, dir, "b", l.values())
+			})
+		}
+	}
+}
+
+func mustDo(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAFailedSaveIsCountedOnce, and that is taken back once: who shares a file is
+// known after it, too.
+func TestAFailedSaveIsCountedOnce(t *testing.T) {
+	for _, async := range []*Async{nil, {}} {
+		dir := &failingCommits{Dir: local.Dir(t.TempDir())}
+		l := newLayers(&Options{Incremental: &Incremental{Rewrite: 3}, Async: async}, 1000)
+		m := newManager(t, l.c, dir, &ManagerOptions{Async: async})
+		var got strings.Builder
+		for _, fails := range []bool{false, false, true, true, false, false, false} {
+			dir.on = fails
+			p, err := m.Save(background(), nil)
+			if err = errors.Join(err, m.Sync(background())); (err != nil) != fails {
+				t.Fatalf("Save = %v", err)
+			}
+			if fails {
+				got.WriteString("x")
+				continue
+			}
+			linked, _ := linkedOf(t, dir, p)
+			got.WriteString("-l"[min(len(linked), 1):][:1])
+		}
+		if want := "-lxxl-l"; got.String() != want {
+			t.Errorf("saves are %q (l: linked, x: failed), want %q", got.String(), want)
+		}
+	}
+}
+
+// brokenFlush fails the commit of all that is shared, as a disk does that cannot
+// flush a file.
+type brokenFlush struct {
+	storage.Dir
+	on bool
+}
+
+func (d *brokenFlush) Share(ctx context.Context, from, to string) (storage.Pending, error) {
+	p, err := storage.Share(ctx, d.Dir, from, to)
+	if err != nil || !d.on {
+		return p, err
+	}
+	return unflushable{p}, nil
+}
+
+type unflushable struct{ storage.Pending }
+
+func (u unflushable) Commit() error { return errors.Join(syscall.EIO, u.Discard()) }
+
+// TestWhatCouldNotBeFlushedIsNoBase: nobody knows what such a file has.
+//
+// Proves D14.
+func TestWhatCouldNotBeFlushedIsNoBase(t *testing.T) {
+	for place, under := range bothPlaces(t) {
+		dir := &brokenFlush{Dir: under}
+		l := newLayers(incremental, 1000, 500)
+		mustDo(t, l.c.Write(background(), dir, "a"))
+		dir.on = true
+		if err := l.c.Write(background(), dir, "b"); !errors.Is(err, syscall.EIO) {
+			t.Errorf("%s: Write(b) = %v, want %v", place, err, syscall.EIO)
+		}
+		dir.on = false
+		mustDo(t, l.c.Write(background(), dir, "c"))
+		wantLinked(t, dir, "c")
+		holds(t, dir, "a", l.values())
+		holds(t, dir, "c", l.values())
 	}
 }

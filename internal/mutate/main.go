@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type options struct {
 	jobs    int
 	timeout time.Duration
 	profile string
+	tests   string // a regular expression
 }
 
 func main() {
@@ -40,6 +42,7 @@ func main() {
 	flag.IntVar(&o.jobs, "jobs", runtime.GOMAXPROCS(0), "mutants at a time")
 	flag.DurationVar(&o.timeout, "timeout", 20*time.Second, "how long tests may take, besides ten times as long as without a mutant")
 	flag.StringVar(&o.profile, "profile", "", "`file` that what each test reaches is kept in, from one run to the next")
+	flag.StringVar(&o.tests, "tests", ".", "ask only tests whose name matches the regular `expression`")
 	flag.Parse()
 	if err := run(os.Stdout, ".", o); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -78,7 +81,7 @@ func run(out io.Writer, root string, o options) (err error) {
 		}
 		return nil
 	}
-	s := &suite{root: root, tmp: tmp, jobs: o.jobs, timeout: o.timeout}
+	s := &suite{root: root, tmp: tmp, jobs: o.jobs, timeout: o.timeout, asked: cmp.Or(o.tests, ".")}
 	if err := s.prepare(out, overlay, o.profile); err != nil {
 		return err
 	}

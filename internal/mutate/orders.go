@@ -49,6 +49,78 @@ var orders = []order{
 	{"internal/publish/protect.go", "the state file before the index", [][2]string{
 		{"return [][]storage.Pending{{o.index}, after}", "return mutantPick(MUTANT, [][]storage.Pending{after, {o.index}}, [][]storage.Pending{{o.index}, after})"},
 	}},
+	{"internal/publish/publish.go", "all in one wave, the index with what is linked", [][2]string{
+		{"append([][]storage.Pending{first}, out.indexLast(false)...)...", "mutantOne(MUTANT, append([][]storage.Pending{first}, out.indexLast(false)...))..."},
+	}},
+	{"internal/publish/publish.go", "the base stays after a commit that failed", [][2]string{
+		{"w.Lineage.remember(nil) // of", "if !MUTANT { w.Lineage.remember(nil) } // of"},
+	}},
+	{"internal/publish/plan.go", "what is written over something is linked", [][2]string{
+		{"if is {\n\t\tb = nil", "if is && !MUTANT {\n\t\tb = nil"},
+	}},
+	{"internal/publish/plan.go", "a tensor of another dtype or shape is the same", [][2]string{
+		{"!was.isLike(t):", "!was.isLike(t) && !MUTANT:"},
+	}},
+	{"internal/publish/plan.go", "a promise of before a restore holds", [][2]string{
+		{"b.doubts == doubts\n", "(b.doubts == doubts || MUTANT)\n"},
+	}},
+	{"internal/publish/plan.go", "a promise that was broken is believed again", [][2]string{
+		{"k.sum = nil", "if !MUTANT { k.sum = nil }"},
+	}},
+	{"internal/publish/plan.go", "what uses a file is not counted", [][2]string{
+		{"w.plan.base.files[f].uses.Add(1)", "if !MUTANT { w.plan.base.files[f].uses.Add(1) }"},
+	}},
+	{"internal/publish/plan.go", "what a failed save has counted stays", [][2]string{
+		{"p.base.files[f].uses.Add(-1)", "if !MUTANT { p.base.files[f].uses.Add(-1) }"},
+	}},
+	{"internal/publish/plan.go", "what a failed save has counted is taken back twice", [][2]string{
+		{"\t\tp.counted = false\n", "\t\tp.counted = MUTANT\n"},
+	}},
+	{"internal/publish/plan.go", "the links of a save that was given up stay", [][2]string{
+		{"return p.drop()\n", "if MUTANT { return nil }; return p.drop()\n"},
+	}},
+	{"internal/publish/link.go", "what lies where the base was is linked", [][2]string{
+		{"if !again {\n", "if !again && !MUTANT {\n"},
+	}},
+	{"internal/publish/link.go", "a file of another size is the same", [][2]string{
+		{"is.Size == was.Size", "(is.Size == was.Size || MUTANT)"},
+	}},
+	{"internal/publish/link.go", "another file is the same", [][2]string{
+		{"is.ID == was.ID", "(is.ID == was.ID || MUTANT)"},
+	}},
+	{"internal/publish/link.go", "a file that was written to is the same", [][2]string{
+		{"is.ModTime.Equal(was.ModTime)", "(is.ModTime.Equal(was.ModTime) || MUTANT)"},
+	}},
+	{"internal/publish/link.go", "other parity is the same", [][2]string{
+		{"!w.Protect || isSame(now, f.parity.info))", "!w.Protect || MUTANT || isSame(now, f.parity.info))"},
+	}},
+	{"internal/publish/lineage.go", "a restore raises no doubt", [][2]string{
+		{"l.doubts++", "if !MUTANT { l.doubts++ }"},
+	}},
+	{"internal/publish/lineage.go", "what is known to be damaged is linked", [][2]string{
+		{"{ l.remember(nil) }", "{ if !MUTANT { l.remember(nil) } }"},
+	}},
+	{"internal/publish/split.go", "a file is shared for ever", [][2]string{
+		{"f.uses < int64(r.Rewrite)", "(f.uses < int64(r.Rewrite) || MUTANT)"},
+	}},
+	{"internal/publish/split.go", "a file of mostly useless bytes is linked", [][2]string{
+		{"used[i] >= f.size-used[i]", "(used[i] >= f.size-used[i] || MUTANT)"},
+	}},
+	{"internal/publish/content.go", "contents are not compared", [][2]string{
+		{"l.digest(b[:n]) != d {", "l.digest(b[:n]) != d && !MUTANT {"},
+	}},
+	{"internal/publish/shards.go", "a frozen tensor may change while it is written", [][2]string{
+		{"if !f.w.Lineage.isOf(sum, t.Tensor.Bytes()) {", "if !f.w.Lineage.isOf(sum, t.Tensor.Bytes()) && !MUTANT {"},
+	}},
+	{"storage/local/share.go", "what a link leads to is shared", [][2]string{
+		{"case info.Mode()&fs.ModeSymlink != 0:", "case info.Mode()&fs.ModeSymlink != 0 && !MUTANT:"},
+	}},
+	{"storage/local/share.go", "a second name is as old as its bytes", [][2]string{
+		{"sharedPrefix); shared {", "sharedPrefix); shared && !MUTANT {"},
+	}},
+	{"storage/local/pending.go", "what is shared is not flushed", [][2]string{
+		{"if err := p.fail(\"flush\", p.f.Sync()); err != nil {", "if err := p.fail(\"flush\", func() error { if MUTANT && p.shared { return nil }; return p.f.Sync() }()); err != nil {"},
+	}},
 	{"checkpoint/manager_sweep.go", "no second look at pins and leases before a sweep", [][2]string{
 		{"return m.settle(ctx, dir, s)\n\t})", "return m.settle(ctx, dir, mutantPick(MUTANT, first, s))\n\t})"},
 	}},

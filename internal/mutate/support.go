@@ -84,6 +84,18 @@ func mutantBackward[T any](on bool, list []T) []T {
 	return turned
 }
 
+// mutantOne makes one wave of all.
+func mutantOne[T any](on bool, waves [][]T) [][]T {
+	if !on {
+		return waves
+	}
+	var one []T
+	for _, w := range waves {
+		one = append(one, w...)
+	}
+	return [][]T{one}
+}
+
 // mutantWaves merges waves from the mutant id on, and then swaps them.
 func mutantWaves[T any](id int, waves ...[]T) [][]T {
 	for i := range len(waves) - 1 {

@@ -21,6 +21,7 @@ type suite struct {
 	root, tmp string
 	jobs      int
 	timeout   time.Duration // for what takes no time
+	asked     string        // a regular expression of tests' names
 	tests     []test
 	flaky     []string
 }
@@ -107,7 +108,7 @@ func firstFailed(output string, names []string) string {
 func (s *suite) profile() error {
 	var all []test
 	for _, pkg := range tested {
-		cmd := exec.Command(s.binary(pkg), "-test.list", ".")
+		cmd := exec.Command(s.binary(pkg), "-test.list", s.asked)
 		cmd.Dir = filepath.Join(s.root, filepath.FromSlash(pkg))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
