@@ -61,7 +61,7 @@ func read(t *testing.T, dir storage.Dir, path string) (all []string) {
 }
 
 func like(n format.Named) string {
-	return fmt.Sprint(n.Name, n.Tensor.DType(), n.Tensor.Shape(), n.Tensor.Bytes())
+	return fmt.Sprintf("%s %v %v %x", n.Name, n.Tensor.DType(), n.Tensor.Shape(), n.Tensor.Bytes())
 }
 
 func named(t *testing.T, name string, d tensor.DType, shape tensor.Shape, from float32) format.Named {
