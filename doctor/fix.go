@@ -57,7 +57,7 @@ type FixOptions struct {
 func (r *Report) Fix(ctx context.Context, o *FixOptions) (*Report, error) {
 	after := *r
 	after.Mended = nil
-	f := &fixer{x: newExaminer(r.dir, r.o), tried: make(map[string]bool), r: &after}
+	f := &fixer{x: newExaminer(r.dir, r.o), tried: make(map[string]bool), worse: make(map[string]error), r: &after}
 	if o != nil {
 		f.o = *o
 	}
@@ -97,7 +97,8 @@ type fixer struct {
 	x     *examiner
 	o     FixOptions
 	r     *Report
-	tried map[string]bool // findings that were mended already
+	tried map[string]bool  // findings that were mended already
+	worse map[string]error // what mending has found out about others: they are damaged beyond it
 }
 
 func (f *fixer) wanted(g Finding) bool {
@@ -151,6 +152,7 @@ func (f *fixer) round(ctx context.Context, lock storage.Held) (more bool, err er
 			return err
 		}
 		f.x.report(f.r)
+		f.tellOfWorse()
 		next = f.next()
 		if len(next) > 0 && !next[0].lockless {
 			return f.mendAll(ctx, next)
@@ -209,10 +211,27 @@ func (f *fixer) mend(ctx context.Context, g Finding) error {
 		f.tried[key(g)] = false // the next look will show
 	case unlessDamage(err) != nil && !refused(err):
 		return fmt.Errorf("%s: %w", g.What, err)
-	case f.o.Tell != nil:
-		f.o.Tell(g, err)
+	default:
+		if isDamage(err) {
+			f.worse[key(g)] = err
+		}
+		if f.o.Tell != nil {
+			f.o.Tell(g, err)
+		}
 	}
 	return nil
+}
+
+// tellOfWorse calls nothing fixable of which mending has shown that it is not:
+// who does not look in depth finds only then that what it would need is damaged.
+func (f *fixer) tellOfWorse() {
+	for i := range f.r.Findings {
+		g := &f.r.Findings[i]
+		if err := f.worse[key(*g)]; err != nil {
+			g.Fixable, g.Err = false, err
+			g.Why += "; to mend it was tried: " + err.Error()
+		}
+	}
 }
 
 // refused reports whether err is no failure, but that something is not to be

@@ -82,6 +82,7 @@ func TestNoParityIsMadeOfDamagedData(t *testing.T) {
 		after, err := f.examine(nil).Fix(t.Context(), &doctor.FixOptions{Tell: func(_ doctor.Finding, err error) { told = append(told, err) }})
 		f.must(err)
 		wantKinds(t, "findings after Fix", after.Findings, "parity-missing")
+		wantKinds(t, "fixable after Fix", after.Fixable())
 		if len(told) != 1 || !errors.Is(told[0], format.ErrCorrupt) || len(after.Mended) > 0 {
 			t.Errorf("Fix has mended %v and told %v, want what is damaged", after.Mended, told)
 		}
