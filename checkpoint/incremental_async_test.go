@@ -125,7 +125,7 @@ func TestWhatIsLinkedStaysWhateverIsRemoved(t *testing.T) {
 func TestASaveThatIsReplacedGivesItsLinksUp(t *testing.T) {
 	at := t.TempDir()
 	dir := local.Dir(at)
-	l := newLayers(&Options{Incremental: &Incremental{Rewrite: 2}, Async: &Async{Queue: 2, WhenFull: Replace}}, 3000, 500)
+	l := newLayers(&Options{Incremental: &Incremental{Rewrite: 9}, Async: &Async{Queue: 2, WhenFull: Replace}}, 3000, 500)
 	m := newManager(t, l.c, dir, nil)
 	mustSave(t, m, nil)
 	if err := m.Sync(background()); err != nil {

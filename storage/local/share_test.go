@@ -229,3 +229,28 @@ func TestNothingIsSharedThroughALink(t *testing.T) {
 		t.Errorf("outside are %q, %v", names, err)
 	}
 }
+
+// TestAFileSharedOverItselfLeavesNothing: rename(2) of two names of one file
+// makes none and leaves both.
+//
+// Proves D15.
+func TestAFileSharedOverItselfLeavesNothing(t *testing.T) {
+	at := t.TempDir()
+	d := local.Dir(at)
+	if err := storage.WriteFile(t.Context(), d, "a", []byte("bytes")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := mustShare(t, d, "a", "b").Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantContent(t, d, "b", "bytes")
+	entries, err := os.ReadDir(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 2 {
+		t.Errorf("there are %v, want a and b", entries)
+	}
+}
