@@ -94,7 +94,9 @@ type Options struct {
 	// same is found out: the next save writes it again and tells the Logger, but
 	// an asynchronous one in between may have its old value; one that changes while
 	// it is written fails that save. What a restore of this Checkpoint changes is
-	// no change of the program.
+	// no change of the program. Without Incremental nobody looks: one that changes
+	// while an asynchronous save writes it may make a checkpoint that every reader
+	// calls damaged.
 	Frozen func(name string) bool
 	// Logger is told what was worked around. Default: nobody.
 	Logger *slog.Logger
