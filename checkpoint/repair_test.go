@@ -222,6 +222,26 @@ func TestAWholeIndexOfAnotherProgramIsNotTurnedBack(t *testing.T) {
 	wantContents(t, "after it", dir, was)
 }
 
+// TestTheParityOfAnotherIndexMakesNothing where the index that is there is whole.
+//
+// Proves D23.
+func TestTheParityOfAnotherIndexMakesNothing(t *testing.T) {
+	dir := protected(t, 10, 2, nil)
+	was := contents(t, dir)
+	remove(t, dir, "ckpt-1.receipt.json")
+	writeFile(t, dir, "ckpt-1.parity-index", was["ckpt-2.parity-index"])
+	flip(t, dir, dataOf("ckpt-1"), 7, 1)
+	list, err := Repair(background(), dir, "ckpt-1", nil)
+	if err != nil || len(list) != 1 || list[0].File != dataOf("ckpt-1") || !list[0].Done {
+		t.Errorf("Repair() = %+v, %v, want the data mended", list, err)
+	}
+	for _, name := range []string{"ckpt-1.index", dataOf("ckpt-1")} {
+		if readFile(t, dir, name) != was[name] {
+			t.Errorf("%s is not what it was", name)
+		}
+	}
+}
+
 func TestRepairNeedsNoReceipt(t *testing.T) {
 	for _, receipt := range []string{"", "{"} {
 		dir := protected(t, 10, 1, nil)

@@ -183,6 +183,9 @@ func TestWhatWasAnnouncedNobodyElseTouches(t *testing.T) {
 		if _, err := theirs.Create(t.Context(), "ckpt-7.index"); !errors.Is(err, storage.ErrLocked) {
 			t.Errorf("to begin to write it = %v, want %v before much is written", err, storage.ErrLocked)
 		}
+		if _, err := storage.Share(t.Context(), theirs, "other", "ckpt-7.index"); !errors.Is(err, storage.ErrLocked) {
+			t.Errorf("to begin to share it = %v, want %v", err, storage.ErrLocked)
+		}
 		if err := storage.WriteNew(t.Context(), theirs, "ckpt-7.receipt.json", nil); !errors.Is(err, storage.ErrLocked) {
 			t.Errorf("to make a file of it in one go = %v, want %v", err, storage.ErrLocked)
 		}
