@@ -318,7 +318,7 @@ func (p *power) cutEverywhere() {
 // the states that the first cut has left, or all; and in some of these again.
 func (p *power) cutTwice(every int) {
 	p.Helper()
-	p.cutAll(0, torture.Times(every, 10), 2)
+	p.cutAll(0, torture.Times(every, 4), 2)
 	p.Logf("%d points, %d cuts", len(p.points), p.tried)
 	torture.Count(p.T, "crash states in recoveries", p.tried)
 }
