@@ -157,10 +157,13 @@ func TestATrainingKilledAtRandomEndsWithTheWeightsOfOneThatWasNot(t *testing.T) 
 	t.Logf("seed %d; the whole training took %v", seed, took)
 	random := rand.New(rand.NewPCG(seed, 0))
 	resumed, saves := 0, 0
-	for range kills {
-		when := moment{after: time.Duration(random.Int64N(int64(200 * time.Millisecond)))}
-		if random.IntN(4) > 0 {
-			when = moment{lines: 1 + random.IntN(3), after: time.Duration(random.Int64N(int64(30 * time.Millisecond)))}
+	for life := range kills {
+		after := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
+		when := moment{lines: 1 + random.IntN(3), after: after}
+		if life == 0 {
+			when.lines = 2 // and the second tells of a save: however few lives there are, one of them resumes
+		} else if random.IntN(4) == 0 {
+			when = moment{after: time.Duration(random.Int64N(int64(200 * time.Millisecond)))}
 		}
 		printed := kill(t, program, killed, when, flags...)
 		for i, line := range printed {
