@@ -16,18 +16,19 @@ import (
 	"github.com/ckpt-dev/ckpt/internal/torture"
 )
 
+// programs are what this test is when it is called by such a name.
+var programs = map[string]func(){
+	"ckpt":     main,
+	"mkrun":    mkrun,    // makes a run of an experiment
+	"mkckpt":   mkckpt,   // saves checkpoints with a manager
+	"mkbundle": mkbundle, // writes one bundle of odd tensors
+	"mkhuge":   mkhuge,   // writes an index that claims 2^60 bytes
+	"damage":   damage,   // changes bytes of a file
+}
+
 // TestMain lets the scripts run this program, as ckpt and as what prepares
 // files for it, in processes of their own.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"ckpt":     main,
-		"mkrun":    mkrun,    // makes a run of an experiment
-		"mkckpt":   mkckpt,   // saves checkpoints with a manager
-		"mkbundle": mkbundle, // writes one bundle of odd tensors
-		"mkhuge":   mkhuge,   // writes an index that claims 2^60 bytes
-		"damage":   damage,   // changes bytes of a file
-	})
-}
+func TestMain(m *testing.M) { testscript.Main(m, programs) }
 
 // The first word of a script's name is the command it is about. $V2 and $V1
 // are files by TensorFlow itself.

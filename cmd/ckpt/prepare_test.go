@@ -147,9 +147,9 @@ func writeIndex(prefix string, shards []tensorbundle.Shard) {
 	check(f.Close())
 }
 
-func must(t tensor.Tensor, err error) tensor.Tensor {
+func must[T any](v T, err error) T {
 	check(err)
-	return t
+	return v
 }
 
 func writeShard(prefix string, shard int, tensors []format.Named) tensorbundle.Shard {
