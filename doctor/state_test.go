@@ -223,3 +223,24 @@ func TestWhatIsLeftIsNotToBeRemoved(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatLooksWholeAndIsNotIsNeverNamed, also where the damage was found in
+// passing, by who wanted to know whether it holds what another has lost.
+func TestWhatLooksWholeAndIsNotIsNeverNamed(t *testing.T) {
+	f := newFolder(t, 2)
+	train(t, f.Dir, 2, &checkpoint.ManagerOptions{CheckpointName: "other"})
+	const data = ".data-00000-of-00001"
+	f.write("other-2"+data, f.read("other-1"+data)) // of the same size
+	f.remove("other-1" + data)
+	f.must(checkpoint.WriteState(t.Context(), f.Dir, checkpoint.State{ModelCheckpointPath: "ckpt-2"}))
+	f.age()
+	after := f.fix(f.examine(nil), &doctor.FixOptions{State: true})
+	for _, g := range after.Mended {
+		if g.Kind == doctor.StateNotNewest {
+			t.Errorf("mended: %s; %s", g.What, g.Fix)
+		}
+	}
+	if s, err := checkpoint.ReadState(t.Context(), f.Dir); err != nil || s.ModelCheckpointPath != "ckpt-2" {
+		t.Errorf("the state file names %q, %v, want ckpt-2", s.ModelCheckpointPath, err)
+	}
+}

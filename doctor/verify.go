@@ -48,18 +48,19 @@ func (x *examiner) verify(ctx context.Context, path string) (verdict, error) {
 // out to be damaged. Another look finds another.
 var errNotWhole = errors.New("it is not whole")
 
-// vouch reads all of a checkpoint before a state file names it.
+// vouch reads all of a checkpoint before a state file names it, once.
 func (x *examiner) vouch(ctx context.Context, path string) error {
 	key := x.fingerprint(path)
-	if x.verified[key].deep {
-		return nil
+	known := x.verified[key]
+	if !known.deep {
+		v, err := x.verifyNow(ctx, path, true)
+		if err != nil {
+			return err
+		}
+		v.parity, known = known.parity, v
+		x.verified[key] = v
 	}
-	v, err := x.verifyNow(ctx, path, true)
-	if err != nil {
-		return err
-	}
-	v.parity = x.verified[key].parity
-	if x.verified[key] = v; v.err != nil {
+	if known.err != nil {
 		return errNotWhole
 	}
 	return nil
