@@ -76,7 +76,7 @@ type power struct {
 	foreign []acked               // not the manager's, to be left alone
 	kills   bool                  // no power cuts, only the end of the process
 	journal bool                  // names reach the disk in order
-	large   bool                  // data files go past the system's cache
+	large   int                   // bytes of a variable, so many that data files go past the system's cache
 	steady  bool                  // there are tensors that do not change at every save
 	disk    *vfstest.Strict
 	dir     storage.Dir
@@ -147,8 +147,8 @@ func weights(serial float32) []float32 {
 func (p *power) objects() (*Checkpoint, *variableF) {
 	v := variable(weights(-1)...)
 	o, objects := p.ckpt, Objects{"v": v}
-	if p.large {
-		objects["large"] = largeVariable()
+	if p.large > 0 {
+		objects["large"] = largeVariable(p.large)
 	}
 	if p.steady {
 		for name := range steadyAt(0) {

@@ -141,6 +141,8 @@ type traced struct {
 	done bool // committed or discarded: a Discard has nothing to do
 }
 
+func (p *traced) WriteKept(b []byte) (int, error) { return WriteKept(p.Pending, b) }
+
 func (p *traced) Commit() error {
 	err := p.Pending.Commit()
 	p.done = p.done || err == nil

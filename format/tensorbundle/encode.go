@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/ckpt-dev/ckpt/internal/crc32c"
+	"github.com/ckpt-dev/ckpt/tensor"
 )
 
 // strings writes the elements of a string tensor and returns the entry's CRC.
@@ -27,6 +28,22 @@ func (w *Writer) strings(elems []string) (uint32, error) {
 	}
 	out.flush()
 	return out.sum, out.err
+}
+
+// SizeOf returns how many bytes of a data file t takes.
+func SizeOf(t tensor.Tensor) int64 {
+	n := t.NumBytes()
+	elems, _ := t.Strings() // others have none
+	for _, s := range elems {
+		n += int64(len(binary.AppendUvarint(nil, uint64(len(s)))))
+	}
+	switch t.DType() {
+	case tensor.String:
+		n += 4
+	case tensor.Variant:
+		n += 4 * t.NumElements()
+	}
+	return n
 }
 
 // fixedLength appends a length as it goes into the lengths' CRC.

@@ -19,6 +19,8 @@ const pieceSize = 256 << 10
 // Tensors are streamed: none is copied or kept. (TensorFlow: BundleWriter)
 type Writer struct {
 	w       io.Writer
+	write   func([]byte) (int, error)   // to w
+	update  func(uint32, []byte) uint32 // of a CRC
 	shard   int
 	keys    keys
 	entries []Entry
@@ -38,7 +40,25 @@ func NewWriter(w io.Writer, shard int) *Writer {
 // the order of bytes in the file. After an error, such as a name given twice,
 // every call fails. (TensorFlow: Add, AddSlice)
 func (w *Writer) Add(t format.Named) error {
+	return w.addBy(w.w.Write, crc32c.Update, t)
+}
+
+// AddKept is Add of a tensor whose elements stay what they are until the file is
+// complete or given up. Where its bytes go they need not be copied, if that has a
+// method for them, like storage.Keeper.
+func (w *Writer) AddKept(t format.Named) error {
+	to, ok := w.w.(interface {
+		WriteKept(b []byte) (int, error)
+	})
+	if !ok || t.Tensor.DType().Size() == 0 { // those are encoded, in memory that is used again
+		return w.Add(t)
+	}
+	return w.addBy(to.WriteKept, crc32c.UpdateCold, t)
+}
+
+func (w *Writer) addBy(write func([]byte) (int, error), update func(uint32, []byte) uint32, t format.Named) error {
 	if w.err == nil {
+		w.write, w.update = write, update
 		w.err = w.add(t)
 	}
 	return w.err
@@ -94,14 +114,14 @@ func (w *Writer) emit(p []byte) (crc uint32, err error) {
 	total := int64(len(p))
 	for len(p) > 0 {
 		n := min(len(p), pieceSize)
-		m, err := w.w.Write(p[:n])
+		m, err := w.write(p[:n])
 		if err == nil && m < n {
 			err = io.ErrShortWrite
 		}
 		if err != nil {
 			return 0, err
 		}
-		crc = crc32c.Update(crc, p[:n])
+		crc = w.update(crc, p[:n])
 		p = p[n:]
 	}
 	w.crc = crc32c.Combine(w.crc, crc, total)

@@ -130,7 +130,8 @@ func TestAShardDescribesItsWholeFile(t *testing.T) {
 	}
 	var data bytes.Buffer
 	w := tensorbundle.NewWriter(&data, 3)
-	for i, x := range []tensor.Tensor{f32(t, tensor.Shape{100_000}, make([]float32, 100_000)...), strings, variants, f32(t, nil, 1)} {
+	all := []tensor.Tensor{f32(t, tensor.Shape{100_000}, make([]float32, 100_000)...), strings, variants, f32(t, nil, 1)}
+	for i, x := range all {
 		if err := w.Add(format.Named{Name: fmt.Sprint(i), Tensor: x}); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +141,10 @@ func TestAShardDescribesItsWholeFile(t *testing.T) {
 		t.Errorf("Shard() = %d bytes, crc32c %08x, want %d, %08x", s.Size, s.CRC32C, data.Len(), want)
 	}
 	end := int64(0)
-	for _, e := range s.Entries {
+	for i, e := range s.Entries {
+		if got := tensorbundle.SizeOf(all[i]); got != e.Size {
+			t.Errorf("%s: SizeOf = %d, it takes %d", e.Name, got, e.Size)
+		}
 		if e.Shard != 3 || e.Offset != end {
 			t.Errorf("%s: shard %d, byte %d, want 3, %d", e.Name, e.Shard, e.Offset, end)
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/ckpt-dev/ckpt/internal/offheap"
 )
@@ -21,8 +22,8 @@ const (
 	// pieceSize is copied at once, more would keep the collector waiting: copying
 	// is not interrupted.
 	pieceSize = 1 << 20
-	// alignment of a copy: a cache line.
-	alignment = 64
+	// pageSize is what addresses and places in a file are compared by.
+	pageSize = 4096
 )
 
 // Pool has the memory that no snapshot uses now. It may be used by several
@@ -56,13 +57,21 @@ func (b *blocks) lose() {
 	b.list = nil
 }
 
-// Arena is the memory of one snapshot. It is used by one goroutine at a time.
+// Arena is the memory of one snapshot. It is filled by one goroutine at a time.
+//
+// It is filled as a file is: one copy lies behind the other, and each begins equally
+// far from the beginning of a page as it does in a file that has the same bytes, and
+// those that were left out with Skip. From there it can be written without another
+// copy.
 type Arena struct {
-	from *Pool // which stays as long as it is used
-	used []offheap.Memory
-	size int    // of those
+	from *Pool  // which stays as long as it is used
+	size int    // of used
 	held int64  // bytes of copies
-	rest []byte // of the last one
+	pos  int64  // in the file
+	rest []byte // of the last of used
+
+	mu   sync.Mutex
+	used []offheap.Memory
 }
 
 // New returns an empty Arena.
@@ -104,21 +113,51 @@ func (a *Arena) Copy(ctx context.Context, b []byte) ([]byte, error) {
 	return to, copyAll(ctx, to, b)
 }
 
+// Skip leaves out n bytes that the file has from elsewhere.
+func (a *Arena) Skip(n int64) { a.pos += n }
+
+// Holds reports whether b is part of what Copy returned, and in the arena's memory.
+func (a *Arena) Holds(b []byte) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := address(b)
+	return slices.ContainsFunc(a.used, func(m offheap.Memory) bool {
+		return at >= address(m.Bytes) && at < address(m.Bytes)+uintptr(len(m.Bytes))
+	})
+}
+
+func address(b []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(b))) }
+
+// room returns where n bytes go.
 func (a *Arena) room(n int) ([]byte, error) {
+	pos := a.pos
+	a.pos += int64(n)
 	if n == 0 {
 		return nil, nil
 	}
-	if n > len(a.rest) {
-		m, err := a.from.free.take(n, min(max(a.size, firstBlock), lastBlock))
-		if err != nil {
+	shift := int(pos-int64(address(a.rest))) & (pageSize - 1)
+	if shift+n > len(a.rest) {
+		if err := a.grow(n + pageSize); err != nil {
 			return nil, err
 		}
-		a.used, a.rest = append(a.used, m), m.Bytes
-		a.size += len(m.Bytes)
+		shift = int(pos) & (pageSize - 1)
 	}
-	to := a.rest[:n:n]
-	a.rest = a.rest[min((n+alignment-1)&^(alignment-1), len(a.rest)):]
-	return to, nil
+	at := a.rest[shift:]
+	a.rest = at[n:]
+	return at[:n], nil
+}
+
+// grow begins another block, of size bytes at least.
+func (a *Arena) grow(size int) error {
+	m, err := a.from.free.take(size, min(max(a.size, firstBlock), lastBlock))
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.used, a.rest = append(a.used, m), m.Bytes
+	a.size += len(m.Bytes)
+	return nil
 }
 
 // Forget ends the use of all that Copy returned. It may be called again.
@@ -126,9 +165,11 @@ func (a *Arena) Forget() {
 	free := a.from.free
 	free.mu.Lock()
 	defer free.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	free.list = append(free.list, a.used...)
 	a.from.used.Add(-a.held)
-	a.used, a.size, a.held, a.rest = nil, 0, 0, nil
+	a.used, a.size, a.held, a.rest, a.pos = nil, 0, 0, nil, 0
 }
 
 // copyAll copies in pieces, large memory by several goroutines.

@@ -15,12 +15,12 @@ import (
 func at(b []byte) *byte { return unsafe.SliceData(b) }
 
 // TestCopiesAreWhatTheyWereCopiesOf, whatever becomes of the originals and of
-// other arenas.
+// other arenas; and they lie in memory as in a file.
 func TestCopiesAreWhatTheyWereCopiesOf(t *testing.T) {
 	pool := NewPool()
 	rapid.Check(t, func(t *rapid.T) {
 		type copied struct{ got, want []byte }
-		arenas := map[*Arena][]copied{}
+		arenas, places := map[*Arena][]copied{}, map[*Arena]int{}
 		for i := range rapid.IntRange(1, 12).Draw(t, "steps") {
 			size := rapid.OneOf(rapid.IntRange(0, 200), rapid.IntRange(0, 300<<10), rapid.Just(5<<20)).Draw(t, "size")
 			want := bytes.Repeat([]byte{byte(i), byte(i >> 1), 3}, size/3)
@@ -31,11 +31,21 @@ func TestCopiesAreWhatTheyWereCopiesOf(t *testing.T) {
 			if a == nil || rapid.IntRange(0, 9).Draw(t, "new") == 0 {
 				a = pool.New()
 			}
+			skipped := rapid.SampledFrom([]int{0, 0, 0, 1, 5000}).Draw(t, "skipped")
+			a.Skip(int64(skipped))
+			places[a] += skipped
 			source := bytes.Clone(want)
 			got, err := a.Copy(t.Context(), source)
 			if err != nil {
 				t.Fatal(err)
 			}
+			if len(got) > 0 && (int(address(got))-places[a])%pageSize != 0 {
+				t.Fatalf("byte %d of the file is in memory at %x", places[a], address(got))
+			}
+			if len(got) > 0 && (!a.Holds(got[len(got)/2:]) || !a.Holds(got[len(got)-1:]) || a.Holds(source) || pool.New().Holds(got)) {
+				t.Fatal("Holds is not true for what Copy returned, or for something else")
+			}
+			places[a] += len(got)
 			clear(source)
 			arenas[a] = append(arenas[a], copied{got, want})
 		}

@@ -35,9 +35,13 @@ func TestUpdateInPiecesEqualsOnePass(t *testing.T) {
 	for i := range b {
 		b[i] = byte(i * i >> 3)
 	}
-	want := crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
-	if got := crc32c.Update(0, b); got != want {
-		t.Errorf("Update(0, 1 MiB) = %08x, want %08x", got, want)
+	castagnoli := crc32.MakeTable(crc32.Castagnoli)
+	for name, update := range map[string]func(uint32, []byte) uint32{"Update": crc32c.Update, "UpdateCold": crc32c.UpdateCold} {
+		for _, n := range []int{0, 1, 255, 256, 8 << 10, 8<<10 + 257, len(b)} {
+			if got, want := update(7, b[:n]), crc32.Update(7, castagnoli, b[:n]); got != want {
+				t.Errorf("%s(7, %d bytes) = %08x, want %08x", name, n, got, want)
+			}
+		}
 	}
 }
 

@@ -213,6 +213,8 @@ func (p *guarded) Commit() error {
 	return p.g.make(p.ctx, "commit", []string{p.name}, p.Pending.Commit)
 }
 
+func (p *guarded) WriteKept(b []byte) (int, error) { return storage.WriteKept(p.Pending, b) }
+
 func (p *guarded) Publish() error {
 	return p.g.make(p.ctx, "commit", []string{p.name}, func() error { return storage.Publish(p.Pending) })
 }

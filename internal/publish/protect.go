@@ -36,8 +36,15 @@ func (w *Writing) protect(ctx context.Context, name string, to io.Writer) (*prot
 
 // Write writes to the file first, as whoever sums bytes does after writing them:
 // by then they are in the processor's cache.
-func (p *protected) Write(b []byte) (int, error) {
-	n, err := p.file.Write(b)
+func (p *protected) Write(b []byte) (int, error) { return p.pass(b, p.file.Write) }
+
+// WriteKept makes the parity at once.
+func (p *protected) WriteKept(b []byte) (int, error) {
+	return p.pass(b, func(b []byte) (int, error) { return storage.WriteKept(p.file, b) })
+}
+
+func (p *protected) pass(b []byte, write func([]byte) (int, error)) (int, error) {
+	n, err := write(b)
 	if err != nil || p.parity == nil {
 		return n, err
 	}

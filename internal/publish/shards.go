@@ -187,6 +187,9 @@ func (f *dataFiles) put(shard int, t format.Named) error {
 			return err
 		}
 	}
+	if f.w.copies != nil && f.w.copies.Holds(t.Tensor.Bytes()) {
+		return f.files[shard].AddKept(t)
+	}
 	return f.files[shard].Add(t)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/ckpt-dev/ckpt/format"
+	"github.com/ckpt-dev/ckpt/format/tensorbundle"
 	"github.com/ckpt-dev/ckpt/internal/arena"
 	"github.com/ckpt-dev/ckpt/internal/shelf"
 	"github.com/ckpt-dev/ckpt/tensor"
@@ -75,8 +76,8 @@ func (w *Writing) copyAll(ctx context.Context) error {
 		if err == nil && w.links(t) {
 			continue
 		}
-		if err == nil && !w.isFrozen(t) {
-			t, err = w.cloned(ctx, t)
+		if err == nil {
+			t, err = w.kept(ctx, t, !w.isFrozen(t))
 		}
 		if err != nil {
 			return err
@@ -118,20 +119,15 @@ func (w *Writing) feed(ctx context.Context) error {
 		if w.links(t) {
 			continue
 		}
-		if w.isFrozen(t) {
-			if err := w.handover.give(ctx, t, false); err != nil {
-				return err
-			}
-			continue
+		copied, waits := false, false
+		if !w.isFrozen(t) {
+			n := t.Tensor.NumBytes()
+			room := w.memory.Limit - w.memory.InUse()
+			copied = t.Name == trackable.GraphKey || max(left, n) <= room
+			left, waits = left-n, !copied
 		}
-		n := t.Tensor.NumBytes()
-		room := w.memory.Limit - w.memory.InUse()
-		copied := t.Name == trackable.GraphKey || max(left, n) <= room
-		if left -= n; copied {
-			t, err = w.cloned(ctx, t)
-		}
-		if err == nil {
-			err = w.handover.give(ctx, t, !copied)
+		if t, err = w.kept(ctx, t, copied); err == nil {
+			err = w.handover.give(ctx, t, waits)
 		}
 		if err != nil {
 			return err
@@ -156,11 +152,19 @@ func (w *Writing) Forget() {
 	w.copies.Forget()
 }
 
-// cloned returns a copy of t. The graph was made for this save alone.
-func (w *Writing) cloned(ctx context.Context, t format.Named) (_ format.Named, err error) {
-	if t.Name == trackable.GraphKey {
+// kept returns t, or a copy, and keeps a place for the bytes that are not copied.
+func (w *Writing) kept(ctx context.Context, t format.Named, copied bool) (format.Named, error) {
+	if !copied || t.Tensor.DType().Size() == 0 {
+		w.copies.Skip(tensorbundle.SizeOf(t.Tensor))
+	}
+	if !copied || t.Name == trackable.GraphKey { // which was made for this save alone
 		return t, nil
 	}
+	return w.cloned(ctx, t)
+}
+
+// cloned returns a copy of t.
+func (w *Writing) cloned(ctx context.Context, t format.Named) (_ format.Named, err error) {
 	if t.Tensor, err = w.copied(ctx, t.Tensor); err != nil {
 		return format.Named{}, err
 	}

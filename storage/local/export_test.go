@@ -2,7 +2,12 @@ package local
 
 import (
 	"testing"
+
+	"github.com/ckpt-dev/ckpt/storage"
 )
+
+// IsRefused reports whether the file system has refused to write past its cache.
+func IsRefused(d storage.Dir) bool { return d.(*dir).refuses.Load() }
 
 // SmallStaging gives a test a ring of its own, of which it returns how many
 // buffers are taken and how many files wait for one.

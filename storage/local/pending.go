@@ -32,6 +32,7 @@ type pending struct {
 	used   int
 	off    int64   // bytes written
 	stream *stream // nil: the file is small, or written through the cache
+	run    []byte  // of WriteKept: waits for a write too, and nothing is staged; nil: there is none
 	hungry bool    // it would be a stream if there was a buffer
 	shared bool    // temp is a second name of bytes that are there: see Share
 	err    error   // the first failure: nothing is tried again after it
@@ -101,7 +102,7 @@ func (p *pending) close() error {
 		p.stream = nil
 	}
 	p.dropSmall()
-	p.stage, p.used = nil, 0
+	p.stage, p.used, p.run = nil, 0, nil
 	if p.f == nil {
 		return streamed
 	}

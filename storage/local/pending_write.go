@@ -21,6 +21,9 @@ func (p *pending) Write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, p.ready("write")
 	}
+	if err := p.endRun(); err != nil {
+		return 0, err
+	}
 	for written := 0; ; {
 		if err := p.ready("write"); err != nil {
 			return written, err
@@ -58,16 +61,21 @@ func (p *pending) writeSome(b []byte) (int, error) {
 }
 
 // makeRoom empties the stage, or replaces it by a larger one.
-func (p *pending) makeRoom() (err error) {
+func (p *pending) makeRoom() error {
 	if p.stream == nil && p.becomeStream() {
 		return nil
 	}
 	if p.stream == nil {
 		return p.writeStage()
 	}
-	full, off := p.stage, p.off
+	return p.putStage()
+}
+
+// putStage lets the stream write what is staged, and has an empty stage then.
+func (p *pending) putStage() (err error) {
+	full := p.stage[:p.used]
 	p.stage = nil
-	if p.stage, err = p.stream.put(full, off); err != nil {
+	if p.stage, err = p.stream.put(full, p.off); err != nil {
 		return p.fail("write", writtenBefore(err, p.off))
 	}
 	p.off, p.used = p.off+int64(len(full)), 0
@@ -130,6 +138,9 @@ func (p *pending) writeLast() error {
 			return nil
 		}
 		return p.writeStage()
+	}
+	if err := p.endRun(); err != nil {
+		return err
 	}
 	err := p.stream.end(p.stage, p.used, p.off)
 	if err := p.fail("write", writtenBefore(err, p.off)); err != nil {

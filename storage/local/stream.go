@@ -17,8 +17,9 @@ type stream struct {
 	d       *dir
 	cached  vfs.File // through the cache, should the file system refuse
 	direct  vfs.File
-	written chan []byte // buffers to be filled again
-	held    int         // buffers of the ring that are this stream's
+	written chan []byte   // buffers to be filled again
+	held    int           // buffers of the ring that are this stream's
+	lent    chan struct{} // one for each write of what is no buffer
 	writing sync.WaitGroup
 
 	mu  sync.Mutex
@@ -44,25 +45,45 @@ func (d *dir) newStream(cached vfs.File, path string) (*stream, []byte) {
 		staging.give(b)
 		return nil, nil
 	}
-	return &stream{d: d, cached: cached, direct: direct, written: make(chan []byte, staging.buffers), held: 1}, b
+	return &stream{d: d, cached: cached, direct: direct, written: make(chan []byte, staging.buffers), held: 1, lent: make(chan struct{}, staging.buffers)}, b
 }
 
-// put writes b, a buffer of the stream, in the background, and returns another.
+// put writes b, the beginning of a buffer of the stream, in the background, and
+// returns another.
 func (s *stream) put(b []byte, off int64) ([]byte, error) {
+	whole := b[:cap(b)]
 	if err := s.failed(); err != nil {
-		s.written <- b
+		s.written <- whole
 		return nil, err
 	}
 	s.writing.Go(func() {
-		err := s.writeAt(b, off)
-		s.mu.Lock()
-		if s.err == nil {
-			s.err = err
-		}
-		s.mu.Unlock()
-		s.written <- b
+		s.write(b, off)
+		s.written <- whole
 	})
 	return s.next(), nil
+}
+
+// lend writes b, which is no buffer and stays what it is until close, in the
+// background.
+func (s *stream) lend(b []byte, off int64) error {
+	if err := s.failed(); err != nil {
+		return err
+	}
+	s.lent <- struct{}{}
+	s.writing.Go(func() {
+		s.write(b, off)
+		<-s.lent
+	})
+	return nil
+}
+
+func (s *stream) write(b []byte, off int64) {
+	err := s.writeAt(b, off)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
 }
 
 // next returns a buffer: one that is written, or another of the ring, or the
@@ -132,6 +153,7 @@ func (s *stream) end(b []byte, n int, off int64) error {
 
 // close gives all buffers back, among them b, once they are written.
 func (s *stream) close(b []byte) error {
+	s.writing.Wait()
 	if b != nil {
 		staging.give(b)
 		s.held--
