@@ -5,7 +5,7 @@
 # fuzz     each fuzz target for FUZZTIME (10m), two at a time
 # golden   make the golden files again, with TensorFlow and with our own -update
 # interop-long  the same with a new seed, and ten times as many histories and restores
-# torture  the long forms of the tests for crashes, faults and damage, of all modules, for hours; each fuzz
+# torture  the long forms of the tests for crashes, faults and damage, of all modules, for an hour or two; each fuzz
 #          target for a moment; the mutation proof. Prints how often each thing was tried
 # bench    saves and restores of ours and of others side by side on one disk, in an hour or two: docs/performance.md.
 #          Needs 20 GiB of disk, and 7 for the others' programs
